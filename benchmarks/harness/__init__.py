@@ -1,0 +1,1 @@
+"""What the benchmarks share: registry, contenders, the sessions that measure, and reports."""

@@ -1,0 +1,49 @@
+"""contenders.py -- the event loops that are compared, and how each is made."""
+
+import importlib
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+BASELINE = 'asyncio'
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A loop, and the namespace whose sleep, gather, Queue... run on it."""
+
+    name: str
+    package: str
+    factory: str = 'new_event_loop'
+    namespace: str = 'asyncio'
+
+    def version(self) -> str:
+        """The installed version; a build that was never installed has none."""
+        if self.package == 'asyncio':
+            return platform.python_version()
+        try:
+            return importlib.metadata.version(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return '(not installed)'
+
+    def load(self) -> tuple[ModuleType, Callable]:
+        """Import it: (namespace, loop factory). Raises ImportError."""
+        factory = getattr(importlib.import_module(self.package), self.factory)
+        return importlib.import_module(self.namespace), factory
+
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        Contender('asyncio', 'asyncio', factory='SelectorEventLoop'),
+        Contender('pyasync', 'pyasync'),
+        Contender('pyasync-all', 'pyasync', namespace='pyasync'),
+        Contender('uvloop', 'uvloop'),
+        Contender('rloop', 'rloop'),
+        Contender('zuvloop', 'zuvloop'),
+    )
+}
+
+DEFAULT = ('asyncio', 'pyasync', 'uvloop', 'rloop', 'zuvloop')

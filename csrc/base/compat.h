@@ -1,0 +1,121 @@
+/* compat.h -- the one file of base/ and core/ that names Python versions.
+
+   What it gives: <Python.h>, the functions of newer Pythons for older ones under their own
+   names, and the numbers that differ between versions.
+
+   Invariants
+   1. No other file tests PY_VERSION_HEX (core/bridge.c may: private state differs by version).
+   2. A name defined here behaves as documented for the Python that introduced it.  */
+
+#ifndef PYASYNC_BASE_COMPAT_H
+#define PYASYNC_BASE_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#if PY_VERSION_HEX < 0x030B0000
+#  error "pyasync needs Python 3.11 or newer"
+#endif
+
+/* Bytes laid aside at the start of a Future or Task for the asyncio type it derives from:
+   128/176 were seen on 3.11 and 3.12, 104/144 on 3.13, 112/168 on 3.14 and 3.15. Checked at
+   import: a larger base refuses to load. */
+#define STOCK_BASE_SIZE 176
+
+/* What asyncio itself does differently from version to version, as Modules/_asynciomodule.c. */
+#define TASK_HAS_CONTEXT_AND_EAGER_START (PY_VERSION_HEX >= 0x030C0000)
+#define UNCANCEL_CLEARS_MUST_CANCEL (PY_VERSION_HEX >= 0x030D0000)
+#define THROW_WARNS_OF_THREE_ARGUMENTS (PY_VERSION_HEX >= 0x030C0000)
+#define FUTURE_HAS_AWAITED_BY (PY_VERSION_HEX >= 0x030E0000)
+#define THREADSAFE_HANDLE_BLOCKS (PY_VERSION_HEX >= 0x030E0000)
+#define STOP_ITERATION_IS_WRAPPED (PY_VERSION_HEX >= 0x030D0000)
+
+#if PY_VERSION_HEX < 0x030C0000
+
+static inline PyObject *
+PyErr_GetRaisedException(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+        Py_DECREF(traceback);
+    }
+    Py_DECREF(type);
+    return value;
+}
+
+static inline void
+PyErr_SetRaisedException(PyObject *exc)
+{
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exc)), exc, PyException_GetTraceback(exc));
+}
+
+#endif
+
+#if PY_VERSION_HEX < 0x030D0000
+
+static inline int
+PyObject_GetOptionalAttr(PyObject *object, PyObject *name, PyObject **result)
+{
+    *result = PyObject_GetAttr(object, name);
+    if (*result != NULL) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return -1;
+    }
+    PyErr_Clear(); /* "no such attribute" is an answer here */
+    return 0;
+}
+
+static inline int
+PyDict_GetItemRef(PyObject *dict, PyObject *key, PyObject **result)
+{
+    *result = Py_XNewRef(PyDict_GetItemWithError(dict, key));
+    if (*result != NULL) {
+        return 1;
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+#endif
+
+static inline int
+interpreter_is_finalizing(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+}
+
+/* A StopIteration may be kept and raised again only where raising an instance does not
+   normalise it into a new object (PEP 678 era error state, 3.12). */
+#if PY_VERSION_HEX >= 0x030C0000
+#  define HAVE_SINGLE_OBJECT_ERROR_STATE 1
+#else
+#  define HAVE_SINGLE_OBJECT_ERROR_STATE 0
+#endif
+
+/* What the module declares: subinterpreters with a GIL of their own work, free threading has not
+   been tested. */
+#if PY_VERSION_HEX >= 0x030C0000
+#  define MODULE_INTERPRETERS_SLOT                                                           \
+      {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#else
+#  define MODULE_INTERPRETERS_SLOT
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+#  define MODULE_GIL_SLOT {Py_mod_gil, Py_MOD_GIL_USED},
+#else
+#  define MODULE_GIL_SLOT
+#endif
+
+#endif

@@ -1,0 +1,192 @@
+/* future.h -- a result that is not there yet, and who waits for it.
+
+   A Future is an asyncio.Future to isinstance and to every tool: the first STOCK_BASE_SIZE bytes
+   are asyncio's own fields, which stay zero but for 3.14's awaited-by set; ours follow.
+
+   Invariants (future_check, debug builds)
+   1. state is PENDING until exactly one of set_result, set_exception and cancel; never back.
+   2. callback0 == NULL means callbacks == NULL or callback0 was removed; a done future has none.
+   3. A waiter is a callable with its context, or one of our own Tasks without (context0 NULL, or
+      the Task itself in the list instead of a tuple): then waking it is putting it in the ring.
+   4. own_loop is loop where that is one of our Loops, else NULL.
+   Ownership: every field but own_loop is a reference of ours.
+   Source: asyncio.Future (Lib/asyncio/futures.py, Modules/_asynciomodule.c). */
+
+#ifndef PYASYNC_CORE_FUTURE_H
+#define PYASYNC_CORE_FUTURE_H
+
+#include "base/compat.h"
+
+#include "core/loop.h"
+#include "core/state.h"
+
+#include <stdbool.h>
+
+enum future_state {
+    FUTURE_PENDING,
+    FUTURE_CANCELLED,
+    FUTURE_FINISHED,
+};
+
+/* What _asyncio_future_blocking holds, and who set it. */
+enum future_blocking {
+    NOT_BLOCKING,
+    BLOCKING_SET,    /* by Python code */
+    BLOCKING_BY_ITER, /* by our own iterator: `await` stands at it */
+};
+
+typedef struct {
+    PyObject_HEAD
+    char stock_fields[STOCK_BASE_SIZE - sizeof(PyObject)];
+    PyObject *loop;
+    Loop *own_loop;
+    PyObject *callback0;
+    PyObject *context0;
+    PyObject *callbacks;
+    PyObject *result;
+    PyObject *exception;
+    PyObject *exception_tb;
+    PyObject *source_traceback;
+    PyObject *cancel_message;
+    PyObject *cancelled_exception;
+    uint8_t state;
+    uint8_t blocking;
+    bool log_traceback;
+} Future;
+
+static inline bool
+future_is_alive(const Future *self)
+{
+    return self->loop != NULL;
+}
+
+/* One of our own Futures or Tasks, not of a subclass: nothing of it is overridden. */
+static inline bool
+future_is_exact(const core_state *state, PyObject *object)
+{
+    return Py_IS_TYPE(object, state->Future_type) || Py_IS_TYPE(object, state->Task_type);
+}
+
+/* Whether the stock base holds nothing, as it does but for 3.14's awaited-by set and a task that
+   was registered by asyncio's own _register_task. */
+bool future_stock_part_is_zero(const Future *self);
+
+static inline core_state *
+future_state_of(const Future *self)
+{
+    return self->own_loop != NULL ? self->own_loop->state : state_of((PyObject *)self);
+}
+
+/* A pending Future on one of our loops. */
+PyObject *future_new(Loop *loop);
+
+/* What __init__ does; loop may be None. Runs Python. */
+int future_init(core_state *state, Future *self, PyObject *loop);
+
+/* The state changes. 0, or -1 with InvalidStateError or what scheduling a callback raised;
+   future_cancel 1 where it cancelled, 0 where it was done. */
+int future_set_result(core_state *state, Future *self, PyObject *result);
+int future_set_exception(core_state *state, Future *self, PyObject *exception);
+int future_cancel(core_state *state, Future *self, PyObject *message);
+
+/* 0: *result is the result; 1: *result is the exception that was set; -1: raised (cancelled or
+   not done). Both are new references. */
+int future_get_result(core_state *state, Future *self, PyObject **result);
+
+/* As result(): the result, or NULL with the exception raised. */
+PyObject *future_result(core_state *state, Future *self);
+
+/* A new CancelledError for this future, the stored one if there is one. */
+PyObject *future_make_cancelled_error(core_state *state, Future *self);
+
+/* Adds a callable, or schedules it where self is done. */
+int future_add_callback(core_state *state, Future *self, PyObject *callback, PyObject *context);
+
+/* Adds a pending Future's waiter that is a Task of our own. */
+int future_add_task(Future *self, PyObject *task);
+
+/* A new list of (callable, context), or None. */
+PyObject *future_callbacks(core_state *state, Future *self);
+
+/* The number of removed callbacks that equal `callback`, or -1. Runs Python. */
+Py_ssize_t future_remove_callback(core_state *state, Future *self, PyObject *callback);
+
+/* loop.call_soon(callback[, argument], context=context) by the shortest way. */
+int future_call_soon(core_state *state, PyObject *loop, PyObject *callback, PyObject *argument,
+                     PyObject *context);
+
+/* "... exception was never retrieved", where that is so. Keeps the pending exception. */
+void future_finalize(Future *self);
+
+/* tp_dealloc of Future and Task. */
+void future_dealloc(PyObject *self);
+
+/* traverse and clear of our fields and of the stock base's. */
+int future_traverse(PyObject *self, visitproc visit, void *arg);
+int future_clear(PyObject *self);
+
+/* The iterator that `await` takes (core/future_iter.c). */
+PyObject *future_iter_new(PyObject *future);
+int future_iter_init_type(PyObject *module, core_state *state);
+
+/* Methods and attributes that a Task has as well (core/future_type.c). */
+#define FUTURE_SHARED_METHODS                                                                \
+    {"result", Future_result, METH_NOARGS, Future_result_doc},                               \
+    {"exception", Future_exception, METH_NOARGS, Future_exception_doc},                      \
+    {"done", Future_done, METH_NOARGS, Future_done_doc},                                     \
+    {"cancelled", Future_cancelled, METH_NOARGS, Future_cancelled_doc},                      \
+    {"get_loop", Future_get_loop, METH_NOARGS, Future_get_loop_doc},                         \
+    {"add_done_callback", (PyCFunction)(void (*)(void))Future_add_done_callback,             \
+     METH_FASTCALL | METH_KEYWORDS, Future_add_done_callback_doc},                           \
+    {"remove_done_callback", Future_remove_done_callback, METH_O,                            \
+     Future_remove_done_callback_doc},                                                       \
+    {"_make_cancelled_error", Future_make_cancelled_error, METH_NOARGS,                      \
+     Future_make_cancelled_error_doc},                                                       \
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."}
+
+/* Their attributes; get_object's closure is the offset of an owned object. */
+#if FUTURE_HAS_AWAITED_BY
+#  define FUTURE_AWAITED_BY_GETSET {"_asyncio_awaited_by", future_get_awaited_by, NULL, NULL, NULL},
+PyObject *future_get_awaited_by(PyObject *self, void *closure);
+#else
+#  define FUTURE_AWAITED_BY_GETSET
+#endif
+#define FUTURE_SHARED_GETSET                                                                 \
+    {"_state", future_get_state, NULL, NULL, NULL},                                          \
+    {"_asyncio_future_blocking", future_get_blocking, future_set_blocking, NULL, NULL},      \
+    {"_loop", future_get_object, NULL, NULL, (void *)offsetof(Future, loop)},                \
+    {"_callbacks", future_get_callbacks, NULL, NULL, NULL},                                  \
+    {"_result", future_get_live_object, NULL, NULL, (void *)offsetof(Future, result)},       \
+    {"_exception", future_get_live_object, NULL, NULL, (void *)offsetof(Future, exception)}, \
+    {"_log_traceback", future_get_log_traceback, future_set_log_traceback, NULL, NULL},      \
+    FUTURE_AWAITED_BY_GETSET                                                                 \
+    {"_source_traceback", future_get_object, NULL, NULL,                                     \
+     (void *)offsetof(Future, source_traceback)},                                            \
+    {"_cancel_message", future_get_cancel_message, future_set_cancel_message, NULL, NULL}
+
+PyObject *future_get_state(PyObject *self, void *closure);
+PyObject *future_get_blocking(PyObject *self, void *closure);
+int future_set_blocking(PyObject *self, PyObject *value, void *closure);
+PyObject *future_get_object(PyObject *self, void *offset);
+PyObject *future_get_live_object(PyObject *self, void *offset);
+PyObject *future_get_callbacks(PyObject *self, void *closure);
+PyObject *future_get_log_traceback(PyObject *self, void *closure);
+int future_set_log_traceback(PyObject *self, PyObject *value, void *closure);
+PyObject *future_get_cancel_message(PyObject *self, void *closure);
+int future_set_cancel_message(PyObject *self, PyObject *value, void *closure);
+PyObject *Future_result(PyObject *self, PyObject *unused);
+PyObject *Future_exception(PyObject *self, PyObject *unused);
+PyObject *Future_done(PyObject *self, PyObject *unused);
+PyObject *Future_cancelled(PyObject *self, PyObject *unused);
+PyObject *Future_get_loop(PyObject *self, PyObject *unused);
+PyObject *Future_add_done_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames);
+PyObject *Future_remove_done_callback(PyObject *self, PyObject *callback);
+PyObject *Future_make_cancelled_error(PyObject *self, PyObject *unused);
+extern const char Future_result_doc[], Future_exception_doc[], Future_done_doc[],
+    Future_cancelled_doc[], Future_get_loop_doc[], Future_add_done_callback_doc[],
+    Future_remove_done_callback_doc[], Future_make_cancelled_error_doc[];
+
+int future_init_type(PyObject *module, core_state *state);
+
+#endif

@@ -1,0 +1,467 @@
+/* future_type.c -- what Python sees of a Future: pyasync.Future, and what Task shares with it. */
+
+#include "core/future.h"
+
+#include "base/check.h"
+#include "core/task.h"
+
+#include <string.h>
+
+const char Future_result_doc[] =
+    "result($self, /)\n--\n\n"
+    "The result, or raises the exception that was set.\n\n"
+    "Raises CancelledError where cancelled, InvalidStateError where not done. As "
+    "asyncio.Future.result.";
+const char Future_exception_doc[] =
+    "exception($self, /)\n--\n\n"
+    "The exception that was set, or None.\n\n"
+    "Raises CancelledError where cancelled, InvalidStateError where not done. As "
+    "asyncio.Future.exception.";
+const char Future_done_doc[] =
+    "done($self, /)\n--\n\nWhether there is a result, an exception or a cancellation. As "
+    "asyncio.Future.done.";
+const char Future_cancelled_doc[] =
+    "cancelled($self, /)\n--\n\nWhether it was cancelled. As asyncio.Future.cancelled.";
+const char Future_get_loop_doc[] =
+    "get_loop($self, /)\n--\n\nThe loop it is bound to. As asyncio.Future.get_loop.";
+const char Future_add_done_callback_doc[] =
+    "add_done_callback($self, fn, /, *, context=<unrepresentable>)\n--\n\n"
+    "Have the loop call fn(self) once done, in context or a copy of the current one. As "
+    "asyncio.Future.add_done_callback.";
+const char Future_remove_done_callback_doc[] =
+    "remove_done_callback($self, fn, /)\n--\n\n"
+    "Take out every callback equal to fn; returns their number. As "
+    "asyncio.Future.remove_done_callback.";
+const char Future_make_cancelled_error_doc[] =
+    "_make_cancelled_error($self, /)\n--\n\n"
+    "The CancelledError to raise for this future. As asyncio.Future._make_cancelled_error.";
+
+static int
+ensure_alive(Future *self)
+{
+    if (!future_is_alive(self)) {
+        PyErr_SetString(PyExc_RuntimeError, "Future object is not initialized.");
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *
+Future_result(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return future_result(future_state_of((Future *)self), (Future *)self);
+}
+
+PyObject *
+Future_exception(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Future *self = (Future *)op;
+    core_state *state = future_state_of(self);
+    if (!future_is_alive(self)) {
+        PyErr_SetString(state->InvalidStateError, "Future object is not initialized.");
+        return NULL;
+    }
+    if (self->state == FUTURE_PENDING) {
+        PyErr_SetString(state->InvalidStateError, "Exception is not set.");
+        return NULL;
+    }
+    if (self->state == FUTURE_CANCELLED) {
+        return future_result(state, self); /* raises */
+    }
+    if (self->exception == NULL) {
+        Py_RETURN_NONE;
+    }
+    self->log_traceback = false;
+    return Py_NewRef(self->exception);
+}
+
+PyObject *
+Future_done(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Future *self = (Future *)op;
+    return PyBool_FromLong(future_is_alive(self) && self->state != FUTURE_PENDING);
+}
+
+PyObject *
+Future_cancelled(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Future *self = (Future *)op;
+    return PyBool_FromLong(future_is_alive(self) && self->state == FUTURE_CANCELLED);
+}
+
+PyObject *
+Future_get_loop(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Future *self = (Future *)op;
+    return ensure_alive(self) < 0 ? NULL : Py_NewRef(self->loop);
+}
+
+PyObject *
+Future_add_done_callback(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    Future *self = (Future *)op;
+    core_state *state = future_state_of(self);
+    PyObject *context = NULL;
+    if (nargs != 1) {
+        PyErr_Format(PyExc_TypeError,
+                     "add_done_callback() takes exactly 1 positional argument (%zd given)", nargs);
+        return NULL;
+    }
+    if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) > 0) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, 0);
+        if (PyTuple_GET_SIZE(kwnames) > 1
+            || PyUnicode_Compare(keyword, state->name_context) != 0) {
+            PyErr_Format(PyExc_TypeError,
+                         "add_done_callback() got an unexpected keyword argument '%U'", keyword);
+            return NULL;
+        }
+        context = args[1];
+    }
+    context = context == NULL ? PyContext_CopyCurrent() : Py_NewRef(context);
+    if (context == NULL) {
+        return NULL;
+    }
+    int status = future_add_callback(state, self, args[0], context);
+    Py_DECREF(context);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
+Future_remove_done_callback(PyObject *op, PyObject *callback)
+{
+    Future *self = (Future *)op;
+    if (ensure_alive(self) < 0) {
+        return NULL;
+    }
+    Py_ssize_t removed = future_remove_callback(future_state_of(self), self, callback);
+    return removed < 0 ? NULL : PyLong_FromSsize_t(removed);
+}
+
+PyObject *
+Future_make_cancelled_error(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return future_make_cancelled_error(future_state_of((Future *)self), (Future *)self);
+}
+
+static PyObject *
+Future_set_result(PyObject *self, PyObject *result)
+{
+    int status = future_set_result(future_state_of((Future *)self), (Future *)self, result);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+Future_set_exception(PyObject *self, PyObject *exception)
+{
+    int status = future_set_exception(future_state_of((Future *)self), (Future *)self, exception);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+Future_cancel(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"msg", NULL};
+    Future *self = (Future *)op;
+    PyObject *message = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:cancel", names, &message)
+        || ensure_alive(self) < 0) {
+        return NULL;
+    }
+    int is_cancelled = future_cancel(future_state_of(self), self, message);
+    return is_cancelled < 0 ? NULL : PyBool_FromLong(is_cancelled);
+}
+
+static int
+Future_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"loop", NULL};
+    PyObject *loop = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Future", names, &loop)) {
+        return -1;
+    }
+    return future_init(state_of(op), (Future *)op, loop);
+}
+
+static PyObject *
+Future_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL) {
+        LIVE_ADD(state_of_type(type), LIVE_FUTURE);
+    }
+    return self;
+}
+
+/* ---- attributes ---- */
+
+PyObject *
+future_get_state(PyObject *op, void *Py_UNUSED(closure))
+{
+    Future *self = (Future *)op;
+    if (ensure_alive(self) < 0) {
+        return NULL;
+    }
+    core_state *state = future_state_of(self);
+    PyObject *names[] = {state->name_pending, state->name_cancelled, state->name_finished};
+    return Py_NewRef(names[self->state]);
+}
+
+PyObject *
+future_get_blocking(PyObject *op, void *Py_UNUSED(closure))
+{
+    Future *self = (Future *)op;
+    return PyBool_FromLong(future_is_alive(self) && self->blocking != NOT_BLOCKING);
+}
+
+static int
+refuse_delete(PyObject *value)
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
+        return -1;
+    }
+    return 0;
+}
+
+int
+future_set_blocking(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    Future *self = (Future *)op;
+    if (ensure_alive(self) < 0 || refuse_delete(value) < 0) {
+        return -1;
+    }
+    int is_true = PyObject_IsTrue(value);
+    if (is_true >= 0) {
+        self->blocking = is_true ? BLOCKING_SET : NOT_BLOCKING;
+    }
+    return is_true < 0 ? -1 : 0;
+}
+
+PyObject *
+future_get_log_traceback(PyObject *op, void *Py_UNUSED(closure))
+{
+    Future *self = (Future *)op;
+    return ensure_alive(self) < 0 ? NULL : PyBool_FromLong(self->log_traceback);
+}
+
+int
+future_set_log_traceback(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    int is_true = refuse_delete(value) < 0 ? -1 : PyObject_IsTrue(value);
+    if (is_true > 0) {
+        PyErr_SetString(PyExc_ValueError, "_log_traceback can only be set to False");
+        return -1;
+    }
+    if (is_true == 0) {
+        ((Future *)op)->log_traceback = false;
+    }
+    return is_true;
+}
+
+PyObject *
+future_get_cancel_message(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *message = ((Future *)op)->cancel_message;
+    return Py_NewRef(message == NULL ? Py_None : message);
+}
+
+int
+future_set_cancel_message(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (refuse_delete(value) < 0) {
+        return -1;
+    }
+    Py_XSETREF(((Future *)op)->cancel_message, Py_NewRef(value));
+    return 0;
+}
+
+PyObject *
+future_get_callbacks(PyObject *op, void *Py_UNUSED(closure))
+{
+    Future *self = (Future *)op;
+    return ensure_alive(self) < 0 ? NULL : future_callbacks(future_state_of(self), self);
+}
+
+/* An owned object at the offset that is the closure, or None. */
+PyObject *
+future_get_object(PyObject *op, void *offset)
+{
+    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+PyObject *
+future_get_live_object(PyObject *op, void *offset)
+{
+    return ensure_alive((Future *)op) < 0 ? NULL : future_get_object(op, offset);
+}
+
+#if FUTURE_HAS_AWAITED_BY
+
+/* Who waits: the tasks among our waiters, and who asyncio's own functions have put into the stock
+   base. A frozenset, or None. */
+PyObject *
+future_get_awaited_by(PyObject *op, void *Py_UNUSED(closure))
+{
+    Future *self = (Future *)op;
+    core_state *state = future_state_of(self);
+    descrgetfunc get_stock = Py_TYPE(state->stock_awaited_by)->tp_descr_get;
+    PyObject *told = get_stock(state->stock_awaited_by, op, (PyObject *)Py_TYPE(op));
+    PyObject *waiting = told == NULL ? NULL : PySet_New(told == Py_None ? NULL : told);
+    Py_XDECREF(told);
+    if (waiting == NULL) {
+        return NULL;
+    }
+    int status = 0;
+    if (self->callback0 != NULL && self->context0 == NULL) {
+        status = PySet_Add(waiting, self->callback0);
+    }
+    for (Py_ssize_t i = 0;
+         status == 0 && self->callbacks != NULL && i < PyList_GET_SIZE(self->callbacks); i++) {
+        PyObject *item = PyList_GET_ITEM(self->callbacks, i);
+        status = PyTuple_CheckExact(item) ? 0 : PySet_Add(waiting, item);
+    }
+    PyObject *answer = status < 0 ? NULL
+                       : PySet_GET_SIZE(waiting) == 0 ? Py_NewRef(Py_None)
+                                                      : PyFrozenSet_New(waiting);
+    Py_DECREF(waiting);
+    return answer;
+}
+
+#endif
+
+static PyGetSetDef Future_getset[] = {
+    FUTURE_SHARED_GETSET,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* ---- the type ---- */
+
+static PyObject *
+Future_repr(PyObject *op)
+{
+    Future *self = (Future *)op;
+    if (ensure_alive(self) < 0) {
+        return NULL;
+    }
+    return PyObject_CallOneArg(future_state_of(self)->future_repr, op);
+}
+
+static void
+Future_finalize(PyObject *op)
+{
+    future_finalize((Future *)op);
+}
+
+bool
+future_stock_part_is_zero(const Future *self)
+{
+    uint64_t words[sizeof(self->stock_fields) / sizeof(uint64_t)], any = 0;
+    memcpy(words, self->stock_fields, sizeof(words));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        any |= words[i];
+    }
+    return any == 0;
+}
+
+static bool
+needs_finalizer(PyObject *op, bool is_task)
+{
+    Future *self = (Future *)op;
+    return self->log_traceback || (is_task && !future_stock_part_is_zero(self))
+           || (is_task && self->state == FUTURE_PENDING && ((Task *)op)->log_destroy_pending);
+}
+
+void
+future_dealloc(PyObject *op)
+{
+    Future *self = (Future *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    core_state *state = future_state_of(self);
+    bool is_exact = future_is_exact(state, op);
+    bool is_task = PyType_IsSubtype(type, state->Task_type);
+    if ((!is_exact || needs_finalizer(op, is_task))
+        && PyObject_CallFinalizerFromDealloc(op) < 0) { // runs Python
+        return; /* resurrected */
+    }
+    PyObject_GC_UnTrack(op);
+    PyObject_ClearWeakRefs(op);
+    if (is_task) {
+        llist_remove(&((Task *)op)->node);
+    }
+    LIVE_SUB(state, is_task ? LIVE_TASK : LIVE_FUTURE);
+    Loop *own = (Loop *)Py_XNewRef((PyObject *)self->own_loop);
+    is_task ? task_clear(op) : future_clear(op);
+    bool is_kept = false;
+    if (is_exact && own != NULL && !own->is_closed && !PyObject_GC_IsFinalized(op)
+        && future_stock_part_is_zero(self)) {
+        self->state = FUTURE_PENDING;
+        self->blocking = NOT_BLOCKING;
+        is_kept = loop_free_list_put(is_task ? &own->free_tasks : &own->free_futures, op);
+    }
+    if (!is_kept) {
+        type->tp_free(op);
+    }
+    Py_DECREF(type);
+    Py_XDECREF(own);
+}
+
+static PyMethodDef Future_methods[] = {
+    FUTURE_SHARED_METHODS,
+    {"set_result", Future_set_result, METH_O,
+     "set_result($self, result, /)\n--\n\nMark it done with a result.\n\nRaises "
+     "InvalidStateError where it is done. As asyncio.Future.set_result."},
+    {"set_exception", Future_set_exception, METH_O,
+     "set_exception($self, exception, /)\n--\n\nMark it done with an exception.\n\nRaises "
+     "InvalidStateError where it is done. As asyncio.Future.set_exception."},
+    {"cancel", (PyCFunction)(void (*)(void))Future_cancel, METH_VARARGS | METH_KEYWORDS,
+     "cancel($self, /, msg=None)\n--\n\nCancel it; False where it is done. As "
+     "asyncio.Future.cancel."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot Future_slots[] = {
+    {Py_tp_doc, "Future(*, loop=None)\n--\n\nA result that is not there yet. As asyncio.Future."},
+    {Py_tp_new, Future_new},
+    {Py_tp_init, Future_init},
+    {Py_tp_traverse, future_traverse},
+    {Py_tp_clear, future_clear},
+    {Py_tp_dealloc, future_dealloc},
+    {Py_tp_finalize, Future_finalize},
+    {Py_tp_repr, Future_repr},
+    {Py_tp_iter, future_iter_new},
+    {Py_am_await, future_iter_new},
+    {Py_tp_methods, Future_methods},
+    {Py_tp_getset, Future_getset},
+    {0, NULL},
+};
+
+static PyType_Spec Future_spec = {
+    .name = "pyasync._core.Future",
+    .basicsize = sizeof(Future),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE
+             | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = Future_slots,
+};
+
+static int
+check_base_size(PyObject *base)
+{
+    if (((PyTypeObject *)base)->tp_basicsize > STOCK_BASE_SIZE) {
+        PyErr_Format(PyExc_ImportError,
+                     "this build of pyasync does not fit this Python: %R is %zd bytes large, at "
+                     "most %d were expected; build pyasync for this version",
+                     base, ((PyTypeObject *)base)->tp_basicsize, STOCK_BASE_SIZE);
+        return -1;
+    }
+    return 0;
+}
+
+int
+future_init_type(PyObject *module, core_state *state)
+{
+    if (check_base_size(state->stock_Future) < 0 || check_base_size(state->stock_Task) < 0) {
+        return -1;
+    }
+    return state_add_type(module, &state->Future_type, &Future_spec, state->stock_Future);
+}

@@ -1,0 +1,149 @@
+/* loop.h -- the event loop's state and what the other types ask of it.
+
+   Invariants (loop_check, debug builds)
+   1. ready holds owned references: Tasks (to step), our Handles, or foreign handles (to _run()).
+   2. timers holds one owned reference for each TimerHandle in it.
+   3. is_direct is true exactly where a callback may go into the ring without asking anyone: not
+      closed, not in debug mode, and nobody has put another call_soon in the way.
+   4. While is_sleeping the GIL is free and the loop's thread waits in the poller; whoever then
+      puts something into ready must wake it (loop_wake).
+   5. Free lists hold memory of dead objects, no references, and are touched under the GIL only.
+   Ownership: the loop owns its poller, its wake-up fd, and every object in its queues.
+   Source: asyncio.BaseEventLoop, asyncio.BaseSelectorEventLoop. */
+
+#ifndef PYASYNC_CORE_LOOP_H
+#define PYASYNC_CORE_LOOP_H
+
+#include "base/compat.h"
+
+#include "base/ring.h"
+#include "base/timer_heap.h"
+#include "core/state.h"
+#include "core/wakeup.h"
+#include "core/watcher.h"
+#include "poller/poller.h"
+
+#include <stdbool.h>
+
+enum { FREE_LIST_SIZE = 256 };
+
+typedef struct {
+    int count;
+    PyObject *items[FREE_LIST_SIZE];
+} free_list;
+
+typedef struct Loop {
+    PyObject_HEAD
+    core_state *state;
+    ring ready;
+    timer_heap timers;
+    const poller_backend *backend;
+    poller *poller;
+    wakeup wakeup;
+    watcher_table watchers;
+
+    bool is_closed;
+    bool is_stopping;
+    bool is_direct;
+    bool is_sleeping;
+    bool must_poll;          /* ask the poller in the next iteration, whatever is ready */
+    bool has_lingering_task; /* see core/bridge.h */
+    bool call_soon_is_ours;
+    bool call_at_is_ours;
+    bool time_is_ours;
+    unsigned calls_since_poll;
+    unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
+    int is_running;
+    unsigned long thread_id;
+
+    PyObject *debug;         /* what set_debug was given */
+    PyObject *thread_id_object;
+    PyObject *task_factory;
+    PyObject *current_handle;
+
+    free_list free_futures;
+    free_list free_tasks;
+    free_list free_iters;
+    free_list free_handles[2]; /* with room for 1 and for 3 arguments */
+    free_list free_timer_handles;
+} Loop;
+
+/* `object` as a Loop, or NULL where it is another kind of loop. */
+static inline Loop *
+loop_cast(const core_state *state, PyObject *object)
+{
+    return PyObject_TypeCheck(object, state->Loop_type) ? (Loop *)object : NULL;
+}
+
+static inline bool
+loop_debug_is_plain_off(const Loop *self)
+{
+    return self->debug == Py_False;
+}
+
+/* Memory of a dead object of this type as a new, tracked object with one reference and all
+   fields zero; NULL (no exception) where there is none. */
+static inline PyObject *
+loop_free_list_take(free_list *list, PyTypeObject *type)
+{
+    if (list->count == 0) {
+        return NULL;
+    }
+    PyObject *object = list->items[--list->count];
+    PyObject_Init(object, type);
+    PyObject_GC_Track(object);
+    return object;
+}
+
+/* Whether the memory of a dead, untracked object was taken in. */
+static inline bool
+loop_free_list_put(free_list *list, PyObject *object)
+{
+    if (list->count == FREE_LIST_SIZE) {
+        return false;
+    }
+    list->items[list->count++] = object;
+    return true;
+}
+
+/* Puts an entry into the ready ring and takes its reference over, on failure too: 0 or -1. */
+static inline int
+loop_put_steal(Loop *self, PyObject *entry)
+{
+    if (ring_put(&self->ready, entry) < 0) {
+        Py_DECREF(entry);
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (self->is_sleeping) {
+        wakeup_send(&self->wakeup);
+    }
+    return 0;
+}
+
+/* Wakes a loop that sleeps in another thread; safe to call at any time under the GIL. */
+static inline void
+loop_wake(Loop *self)
+{
+    self->must_poll = true;
+    if (self->is_sleeping) {
+        wakeup_send(&self->wakeup);
+    }
+}
+
+/* RuntimeError where the loop is closed. */
+int loop_check_closed(Loop *self);
+
+/* Finds out anew what of the loop is overridden, by its type or on the instance. */
+int loop_refresh_overrides(Loop *self);
+
+/* loop.time() as a double: our clock, or the overriding method. Runs Python then. */
+int loop_time(Loop *self, double *seconds);
+
+/* One iteration, as BaseEventLoop._run_once (core/loop_run.c): 0, or -1 with a KeyboardInterrupt,
+   a SystemExit or a failure of the loop itself. */
+int loop_run_once(Loop *self);
+
+int loop_init_type(PyObject *module, core_state *state);
+
+#endif

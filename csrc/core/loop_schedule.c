@@ -1,0 +1,326 @@
+/* loop_schedule.c -- the methods that put work into the loop: callbacks, timers, futures, tasks.
+
+   The usual call (not closed, not in debug mode, nothing overridden) stays in C from end to end;
+   whatever is unusual goes the way that asyncio's own method goes.
+   Source: asyncio.BaseEventLoop. */
+
+#include "core/loop.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "core/args.h"
+#include "core/future.h"
+#include "core/handle.h"
+#include "core/loop_methods.h"
+#include "core/task.h"
+
+int
+loop_check_closed(Loop *self)
+{
+    if (self->is_closed) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return -1;
+    }
+    return 0;
+}
+
+int
+loop_time(Loop *self, double *seconds)
+{
+    if (self->time_is_ours) {
+        *seconds = clock_seconds(clock_now_ns());
+        return 0;
+    }
+    PyObject *time = PyObject_CallMethodNoArgs((PyObject *)self, self->state->name_time);
+    *seconds = time == NULL ? -1.0 : PyFloat_AsDouble(time); // runs Python
+    Py_XDECREF(time);
+    return *seconds == -1.0 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* What debug mode asks of a callback before it is scheduled. Runs Python. */
+static int
+check_in_debug(Loop *self, PyObject *callback, const char *method, bool check_thread)
+{
+    if (loop_debug_is_plain_off(self)) {
+        return 0;
+    }
+    int is_debug = PyObject_IsTrue(self->debug);
+    if (is_debug <= 0) {
+        return is_debug;
+    }
+    if (check_thread) {
+        PyObject *answer = PyObject_CallMethodNoArgs((PyObject *)self,
+                                                     self->state->name_check_thread);
+        Py_XDECREF(answer);
+        if (answer == NULL) {
+            return -1;
+        }
+    }
+    PyObject *name = PyUnicode_FromString(method);
+    PyObject *answer = name == NULL ? NULL
+                                    : PyObject_CallMethodObjArgs(
+                                          (PyObject *)self, self->state->name_check_callback,
+                                          callback, name, NULL);
+    Py_XDECREF(name);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+static PyObject *
+schedule_soon(Loop *self, const args_bound *bound, const char *method, bool check_thread)
+{
+    if (loop_check_closed(self) < 0
+        || check_in_debug(self, bound->leading[0], method, check_thread) < 0) {
+        return NULL;
+    }
+    PyObject *handle = handle_new(self, bound->leading[0], bound->rest, bound->rest_count,
+                                  bound->context);
+    if (handle == NULL || loop_put_steal(self, Py_NewRef(handle)) < 0) {
+        Py_XDECREF(handle);
+        return NULL;
+    }
+    return handle;
+}
+
+PyObject *
+Loop_call_soon(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const args_signature signature = {"BaseEventLoop.call_soon", {"callback", NULL}};
+    Loop *self = (Loop *)op;
+    args_bound bound;
+    if (args_bind(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
+        return NULL;
+    }
+    return schedule_soon(self, &bound, "call_soon", true);
+}
+
+PyObject *
+Loop_call_soon_threadsafe(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const args_signature signature = {"BaseEventLoop.call_soon_threadsafe",
+                                             {"callback", NULL}};
+    Loop *self = (Loop *)op;
+    args_bound bound;
+    if (args_bind(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
+        return NULL;
+    }
+    PyObject *handle = schedule_soon(self, &bound, "call_soon_threadsafe", false);
+    if (handle != NULL) {
+        ((Handle *)handle)->is_threadsafe = true;
+        loop_wake(self);
+    }
+    return handle;
+}
+
+static PyObject *
+schedule_at(Loop *self, double when, bool when_is_int, const args_bound *bound, int callback_index)
+{
+    TimerHandle *handle = (TimerHandle *)timer_handle_new(
+        self, when, bound->leading[callback_index], bound->rest, bound->rest_count, bound->context);
+    if (handle == NULL) {
+        return NULL;
+    }
+    handle->handle.when_is_int = when_is_int;
+    if (timer_heap_add(&self->timers, &handle->node, clock_deadline_ns(when)) < 0) {
+        Py_DECREF(handle);
+        return PyErr_NoMemory();
+    }
+    Py_INCREF(handle); /* the heap's */
+    if (self->is_sleeping) {
+        wakeup_send(&self->wakeup); /* from a foreign thread: the sleep may be too long now */
+    }
+    return (PyObject *)handle;
+}
+
+PyObject *
+Loop_call_at(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const args_signature signature = {"BaseEventLoop.call_at", {"when", "callback", NULL}};
+    Loop *self = (Loop *)op;
+    args_bound bound;
+    if (args_bind(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
+        return NULL;
+    }
+    if (bound.leading[0] == Py_None) {
+        PyErr_SetString(PyExc_TypeError, "when cannot be None");
+        return NULL;
+    }
+    if (loop_check_closed(self) < 0 || check_in_debug(self, bound.leading[1], "call_at", true) < 0) {
+        return NULL;
+    }
+    double when = PyFloat_AsDouble(bound.leading[0]);
+    if (when == -1.0 && PyErr_Occurred()) {
+        return NULL;
+    }
+    return schedule_at(self, when, PyLong_CheckExact(bound.leading[0]), &bound, 1);
+}
+
+PyObject *
+Loop_call_later(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const args_signature signature = {"BaseEventLoop.call_later",
+                                             {"delay", "callback", NULL}};
+    Loop *self = (Loop *)op;
+    args_bound bound;
+    if (args_bind(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
+        return NULL;
+    }
+    PyObject *delay = bound.leading[0];
+    bool is_plain = PyFloat_CheckExact(delay) || PyLong_CheckExact(delay);
+    if (!is_plain || !self->is_direct || !self->call_at_is_ours) {
+        PyObject *stack[nargs + 1 + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames))];
+        stack[0] = op;
+        for (Py_ssize_t i = 0; i < (Py_ssize_t)(sizeof(stack) / sizeof(stack[0])) - 1; i++) {
+            stack[i + 1] = args[i];
+        }
+        return PyObject_Vectorcall(self->state->stock_call_later, stack, (size_t)nargs + 1, kwnames);
+    }
+    double seconds = PyFloat_AsDouble(delay), now;
+    if ((seconds == -1.0 && PyErr_Occurred()) || loop_time(self, &now) < 0) {
+        return NULL;
+    }
+    return schedule_at(self, now + seconds, false, &bound, 1);
+}
+
+PyObject *
+Loop_time(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(unused))
+{
+    return PyFloat_FromDouble(clock_seconds(clock_now_ns()));
+}
+
+/* What somebody has put into asyncio's own module in the place of its type (a pure-Python one for
+   tracing or nesting, say), or NULL: then we make our own. Borrowed. */
+static PyObject *
+replacement_of(PyObject *namespace, PyObject *name, PyObject *stock, PyTypeObject *ours)
+{
+    PyObject *found = PyDict_GetItemWithError(namespace, name);
+    return found == stock || found == (PyObject *)ours ? NULL : found;
+}
+
+PyObject *
+Loop_create_future(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    core_state *state = ((Loop *)op)->state;
+    PyObject *other = replacement_of(state->futures_namespace, state->name_Future,
+                                     state->stock_Future, state->Future_type);
+    if (other == NULL) {
+        return PyErr_Occurred() ? NULL : future_new((Loop *)op);
+    }
+    PyObject *keyword = PyTuple_Pack(1, state->name_loop);
+    PyObject *future = keyword == NULL ? NULL : PyObject_Vectorcall(other, &op, 0, keyword);
+    Py_XDECREF(keyword);
+    return future;
+}
+
+/* By asyncio's own create_task: with a task factory, or arguments that this version refuses. */
+static PyObject *
+create_task_by_stock(Loop *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    Py_ssize_t total = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    PyObject *stack[total + 1];
+    stack[0] = (PyObject *)self;
+    for (Py_ssize_t i = 0; i < total; i++) {
+        stack[i + 1] = args[i];
+    }
+    return PyObject_Vectorcall(self->state->stock_create_task, stack, (size_t)nargs + 1, kwnames);
+}
+
+typedef struct {
+    PyObject *coro;
+    PyObject *name;
+    PyObject *context;
+    PyObject *eager_start;
+} task_arguments;
+
+/* Whether these are arguments that we make a task of ourselves. */
+static bool
+bind_task_arguments(const core_state *state, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames, task_arguments *bound)
+{
+    *bound = (task_arguments){.coro = nargs == 1 ? args[0] : NULL};
+    Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    for (Py_ssize_t i = 0; i < keywords; i++) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, i);
+        PyObject *value = args[nargs + i];
+        if (PyUnicode_Compare(keyword, state->name_name) == 0) {
+            bound->name = value;
+        }
+        else if (PyUnicode_Compare(keyword, state->name_context) == 0) {
+            bound->context = value;
+        }
+        else if (state->create_task_takes_more
+                 && PyUnicode_Compare(keyword, state->name_eager_start) == 0) {
+            bound->eager_start = value;
+        }
+        else {
+            return false;
+        }
+    }
+    return bound->coro != NULL;
+}
+
+PyObject *
+Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    Loop *self = (Loop *)op;
+    task_arguments bound;
+    if (!bind_task_arguments(self->state, args, nargs, kwnames, &bound)) {
+        return create_task_by_stock(self, args, nargs, kwnames);
+    }
+    if (replacement_of(self->state->tasks_namespace, self->state->name_Task,
+                       self->state->stock_Task, self->state->Task_type) != NULL) {
+        return create_task_by_stock(self, args, nargs, kwnames);
+    }
+    if (loop_check_closed(self) < 0) {
+        return NULL;
+    }
+    int eager_start = bound.eager_start == NULL ? 0 : PyObject_IsTrue(bound.eager_start);
+    if (eager_start < 0) {
+        return NULL;
+    }
+    if (self->task_factory != Py_None) {
+        /* asyncio's own eager factory makes what we make with eager_start, where create_task hands
+           it no more than it was given (3.13.0 and older rename the task). */
+        if (self->task_factory != self->state->stock_eager_factory
+            || !self->state->create_task_takes_more) {
+            return create_task_by_stock(self, args, nargs, kwnames);
+        }
+        eager_start = bound.eager_start == NULL ? 1 : eager_start;
+    }
+    return task_new(self, bound.coro, bound.name, bound.context,
+                    eager_start && self->is_running > 0);
+}
+
+PyObject *
+Loop_add_callback(PyObject *op, PyObject *handle)
+{
+    Loop *self = (Loop *)op;
+    PyObject *cancelled = PyObject_GetAttr(handle, self->state->name_cancelled_attribute);
+    int is_cancelled = cancelled == NULL ? -1 : PyObject_IsTrue(cancelled);
+    Py_XDECREF(cancelled);
+    if (is_cancelled < 0 || (!is_cancelled && loop_put_steal(self, Py_NewRef(handle)) < 0)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *
+Loop_write_to_self(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    loop_wake((Loop *)op);
+    Py_RETURN_NONE;
+}
+
+PyObject *
+Loop_add_callback_signalsafe(PyObject *op, PyObject *handle)
+{
+    PyObject *answer = Loop_add_callback(op, handle);
+    loop_wake((Loop *)op);
+    return answer;
+}
+
+PyObject *
+Loop_timer_handle_cancelled(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(handle))
+{
+    Py_RETURN_NONE; /* our timers leave the heap at once: there is nothing to count */
+}

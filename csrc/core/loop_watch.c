@@ -1,0 +1,260 @@
+/* loop_watch.c -- readers and writers of file descriptors: asyncio's own hooks _add_reader and so on.
+
+   The public add_reader() and the rest are asyncio's: they check for transports and come here.
+
+   Invariants
+   1. The poller watches an fd exactly where the table has an entry for it, with its events.
+   2. A handle that is replaced or removed is cancelled, so it does not run though it is ready.
+   Source: asyncio.BaseSelectorEventLoop, selectors._fileobj_to_fd. */
+
+#include "core/loop.h"
+
+#include "base/check.h"
+#include "core/args.h"
+#include "core/handle.h"
+#include "core/loop_methods.h"
+
+#include <errno.h>
+
+/* The fd of a number or of an object with fileno(): >= 0, or -1 with ValueError. Runs Python. */
+static int
+fd_of(core_state *state, PyObject *fileobj)
+{
+    long fd = -1;
+    if (PyLong_Check(fileobj)) {
+        fd = PyLong_AsLong(fileobj);
+    }
+    else {
+        PyObject *number = PyObject_CallMethodNoArgs(fileobj, state->name_fileno);
+        PyObject *whole = number == NULL ? NULL : PyNumber_Long(number);
+        fd = whole == NULL ? -1 : PyLong_AsLong(whole);
+        Py_XDECREF(number);
+        Py_XDECREF(whole);
+        if (fd == -1 && PyErr_Occurred()) {
+            if (PyErr_ExceptionMatches(PyExc_AttributeError)
+                || PyErr_ExceptionMatches(PyExc_TypeError)
+                || PyErr_ExceptionMatches(PyExc_ValueError)) {
+                PyErr_Clear(); /* told as selectors tells it */
+                PyErr_Format(PyExc_ValueError, "Invalid file object: %R", fileobj);
+            }
+            return -1;
+        }
+    }
+    if (fd == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    if (fd < 0 || fd > INT_MAX) {
+        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %ld", fd);
+        return -1;
+    }
+    return (int)fd;
+}
+
+/* As fd_of; an object that cannot say its fd any more is looked for among the watched ones. */
+static int
+watched_fd_of(Loop *self, PyObject *fileobj)
+{
+    int fd = fd_of(self->state, fileobj);
+    if (fd >= 0 || !PyErr_ExceptionMatches(PyExc_ValueError)) {
+        return fd;
+    }
+    for (int i = 0; i < self->watchers.size; i++) {
+        if (self->watchers.entries[i].fileobj == fileobj) {
+            PyErr_Clear(); /* found after all */
+            return i;
+        }
+    }
+    return -1;
+}
+
+static PyObject **
+handle_place(watcher *entry, unsigned event)
+{
+    return event == POLLER_READ ? &entry->reader : &entry->writer;
+}
+
+static unsigned
+events_of(const watcher *entry)
+{
+    return (entry->reader != NULL ? POLLER_READ : 0u) | (entry->writer != NULL ? POLLER_WRITE : 0u);
+}
+
+static int
+raise_errno(int error)
+{
+    errno = -error;
+    PyErr_SetFromErrno(PyExc_OSError);
+    return -1;
+}
+
+/* Has the poller watch fd for these events. An fd that was closed and opened again behind our back
+   is known to the table but not to the kernel, or the other way round. */
+static int
+tell_poller(Loop *self, int fd, unsigned old_events, unsigned events)
+{
+    if (old_events == events) {
+        return 0;
+    }
+    const poller_backend *backend = self->backend;
+    int error;
+    if (old_events == 0) {
+        error = backend->add(self->poller, fd, events);
+        if (error == -EEXIST) {
+            error = backend->modify(self->poller, fd, events);
+        }
+    }
+    else {
+        error = backend->modify(self->poller, fd, events);
+        if (error == -ENOENT) {
+            error = backend->add(self->poller, fd, events);
+        }
+    }
+    return error < 0 ? raise_errno(error) : 0;
+}
+
+static PyObject *
+add_watcher(Loop *self, const args_bound *bound, unsigned event)
+{
+    core_state *state = self->state;
+    if (loop_check_closed(self) < 0) {
+        return NULL;
+    }
+    PyObject *fileobj = bound->leading[0];
+    int fd = fd_of(state, fileobj); // runs Python
+    if (fd < 0 || watcher_reserve(&self->watchers, fd) < 0) {
+        return NULL;
+    }
+    PyObject *handle = handle_new(self, bound->leading[1], bound->rest, bound->rest_count,
+                                  bound->context);
+    if (handle == NULL) {
+        return NULL;
+    }
+    watcher *entry = &self->watchers.entries[fd];
+    unsigned old_events = events_of(entry);
+    if (tell_poller(self, fd, old_events, old_events | event) < 0) {
+        Py_DECREF(handle);
+        return NULL;
+    }
+    if (old_events == 0) {
+        self->watchers.fd_count++;
+        entry->fileobj = PyLong_Check(fileobj) ? NULL : Py_NewRef(fileobj);
+    }
+    PyObject **place = handle_place(entry, event);
+    PyObject *replaced = *place;
+    *place = Py_NewRef(handle);
+    if (self->is_sleeping) {
+        wakeup_send(&self->wakeup); /* from a foreign thread: poll(2) does not see additions */
+    }
+    if (replaced != NULL) {
+        int status = handle_cancel(state, (Handle *)replaced); // runs Python
+        handle_release_steal(replaced);
+        if (status < 0) {
+            Py_DECREF(handle);
+            return NULL;
+        }
+    }
+    return handle;
+}
+
+static PyObject *
+remove_watcher(Loop *self, PyObject *fileobj, unsigned event)
+{
+    if (self->is_closed) {
+        Py_RETURN_FALSE;
+    }
+    int fd = watched_fd_of(self, fileobj); // runs Python
+    if (fd < 0) {
+        return NULL;
+    }
+    watcher *entry = watcher_find(&self->watchers, fd);
+    if (entry == NULL) {
+        Py_RETURN_FALSE;
+    }
+    unsigned old_events = events_of(entry);
+    PyObject **place = handle_place(entry, event);
+    PyObject *removed = *place;
+    if (removed == NULL) {
+        Py_RETURN_FALSE;
+    }
+    *place = NULL;
+    PyObject *kept_alive = NULL;
+    unsigned events = old_events & ~event;
+    /* Failures do not matter: the fd may have been closed, and then it is out already. */
+    if (events != 0) {
+        (void)self->backend->modify(self->poller, fd, events);
+    }
+    else {
+        (void)self->backend->remove(self->poller, fd);
+        kept_alive = entry->fileobj;
+        entry->fileobj = NULL;
+        self->watchers.fd_count--;
+    }
+    int status = handle_cancel(self->state, (Handle *)removed); // runs Python
+    handle_release_steal(removed);
+    Py_XDECREF(kept_alive);
+    return status < 0 ? NULL : Py_NewRef(Py_True);
+}
+
+static PyObject *
+add_by_arguments(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                 const args_signature *signature, unsigned event)
+{
+    Loop *self = (Loop *)op;
+    args_bound bound;
+    if (args_bind(self->state, signature, args, nargs, kwnames, &bound) < 0) {
+        return NULL;
+    }
+    return add_watcher(self, &bound, event);
+}
+
+PyObject *
+Loop_add_reader(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const args_signature signature = {"BaseSelectorEventLoop._add_reader",
+                                             {"fd", "callback", NULL}};
+    return add_by_arguments(op, args, nargs, kwnames, &signature, POLLER_READ);
+}
+
+PyObject *
+Loop_add_writer(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const args_signature signature = {"BaseSelectorEventLoop._add_writer",
+                                             {"fd", "callback", NULL}};
+    return add_by_arguments(op, args, nargs, kwnames, &signature, POLLER_WRITE);
+}
+
+PyObject *
+Loop_remove_reader(PyObject *op, PyObject *fileobj)
+{
+    return remove_watcher((Loop *)op, fileobj, POLLER_READ);
+}
+
+PyObject *
+Loop_remove_writer(PyObject *op, PyObject *fileobj)
+{
+    return remove_watcher((Loop *)op, fileobj, POLLER_WRITE);
+}
+
+/* {fd: (events, reader or None, writer or None)} of what is watched: for tools that look. */
+PyObject *
+Loop_watched(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Loop *self = (Loop *)op;
+    PyObject *map = PyDict_New();
+    for (int fd = 0; map != NULL && fd < self->watchers.size; fd++) {
+        const watcher *entry = watcher_find(&self->watchers, fd);
+        if (entry == NULL) {
+            continue;
+        }
+        PyObject *key = PyLong_FromLong(fd);
+        PyObject *value = Py_BuildValue("IOO", events_of(entry),
+                                        entry->reader != NULL ? entry->reader : Py_None,
+                                        entry->writer != NULL ? entry->writer : Py_None);
+        if (key == NULL || value == NULL || PyDict_SetItem(map, key, value) < 0) {
+            Py_CLEAR(map);
+        }
+        Py_XDECREF(key);
+        Py_XDECREF(value);
+    }
+    return map;
+}

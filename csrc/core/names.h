@@ -1,0 +1,75 @@
+/* names.h -- every interned string and every import of the core, listed once.
+
+   CORE_NAMES(X): X(field, "string").  CORE_IMPORTS(X): X(field, "module", "attribute"); an
+   attribute may be dotted. Both become fields of core_state (core/state.h). */
+
+#ifndef PYASYNC_CORE_NAMES_H
+#define PYASYNC_CORE_NAMES_H
+
+#define CORE_NAMES(X)                                                                        \
+    X(Future, "Future")                                                                      \
+    X(Task, "Task")                                                                          \
+    X(add_done_callback, "add_done_callback")                                                \
+    X(asyncio_future_blocking, "_asyncio_future_blocking")                                   \
+    X(call_at, "call_at")                                                                    \
+    X(call_exception_handler, "call_exception_handler")                                      \
+    X(call_soon, "call_soon")                                                                \
+    X(cancel, "cancel")                                                                      \
+    X(cancelled, "CANCELLED")                                                                \
+    X(cancelled_attribute, "_cancelled")                                                     \
+    X(check_callback, "_check_callback")                                                     \
+    X(check_thread, "_check_thread")                                                         \
+    X(context, "context")                                                                    \
+    X(create_task, "create_task")                                                            \
+    X(debug, "_debug")                                                                       \
+    X(eager_start, "eager_start")                                                            \
+    X(exception, "exception")                                                                \
+    X(fileno, "fileno")                                                                      \
+    X(finished, "FINISHED")                                                                  \
+    X(future, "future")                                                                      \
+    X(get_debug, "get_debug")                                                                \
+    X(get_loop, "get_loop")                                                                  \
+    X(handle, "handle")                                                                      \
+    X(is_running, "is_running")                                                              \
+    X(loop, "loop")                                                                          \
+    X(loop_attribute, "_loop")                                                               \
+    X(message, "message")                                                                    \
+    X(name, "name")                                                                          \
+    X(pending, "PENDING")                                                                    \
+    X(result, "result")                                                                      \
+    X(run, "_run")                                                                           \
+    X(slow_callback_duration, "slow_callback_duration")                                      \
+    X(source_traceback, "source_traceback")                                                  \
+    X(source_traceback_attribute, "_source_traceback")                                       \
+    X(task, "task")                                                                          \
+    X(throw_, "throw")                                                                       \
+    X(time, "time")                                                                          \
+    X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
+    X(warning, "warning")                                                                    \
+    X(when, "when")
+
+#define CORE_IMPORTS(X)                                                                      \
+    X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
+    X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")                          \
+    X(stock_Future, "asyncio", "Future")                                                     \
+    X(stock_Task, "asyncio", "Task")                                                         \
+    X(stock_Handle, "asyncio.events", "Handle")                                              \
+    X(stock_TimerHandle, "asyncio.events", "TimerHandle")                                    \
+    X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
+    X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
+    X(format_handle, "asyncio.base_events", "_format_handle")                                \
+    X(futures_namespace, "asyncio.futures", "__dict__")                                      \
+    X(tasks_namespace, "asyncio.tasks", "__dict__")                                          \
+    X(unregister_task, "_asyncio", "_unregister_task")                                       \
+    X(logger, "asyncio.log", "logger")                                                       \
+    X(future_repr, "asyncio.base_futures", "_future_repr")                                   \
+    X(task_repr, "asyncio.base_tasks", "_task_repr")                                         \
+    X(task_get_stack, "asyncio.base_tasks", "_task_get_stack")                               \
+    X(task_print_stack, "asyncio.base_tasks", "_task_print_stack")                           \
+    X(iscoroutine, "asyncio.coroutines", "iscoroutine")                                      \
+    X(get_event_loop, "asyncio.events", "get_event_loop")                                    \
+    X(format_callback_source, "asyncio.format_helpers", "_format_callback_source")           \
+    X(extract_handle_stack, "asyncio.format_helpers", "extract_stack")                       \
+    X(extract_stack, "traceback", "extract_stack")
+
+#endif

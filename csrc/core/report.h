@@ -1,0 +1,28 @@
+/* report.h -- errors that nobody waits for, told to the loop's exception handler.
+
+   Each keeps or consumes the pending exception as it says; what the handler itself raises goes to
+   sys.unraisablehook, but for KeyboardInterrupt and SystemExit where the caller can pass them on.
+   Source: the context dictionaries of asyncio's call_exception_handler(). */
+
+#ifndef PYASYNC_CORE_REPORT_H
+#define PYASYNC_CORE_REPORT_H
+
+#include "base/compat.h"
+
+#include "core/state.h"
+
+/* The pending exception was raised by the callback of `handle` (any kind of Handle), whose
+   arguments are the tuple `args`. Consumes it: 0; or -1 with KeyboardInterrupt, SystemExit, or
+   what the handler raised. */
+int report_callback_error(core_state *state, PyObject *loop, PyObject *handle, PyObject *callback,
+                          PyObject *args, PyObject *source_traceback);
+
+/* "<type> exception was never retrieved", from a finalizer. Keeps the pending exception. */
+void report_unretrieved(core_state *state, PyObject *loop, PyObject *future, PyObject *exception,
+                        PyObject *source_traceback);
+
+/* "Task was destroyed but it is pending!", from a finalizer. Keeps the pending exception. */
+void report_destroyed_pending(core_state *state, PyObject *loop, PyObject *task,
+                              PyObject *source_traceback);
+
+#endif

@@ -1,0 +1,119 @@
+/* state.c -- setting up, visiting and dropping the module state. */
+
+#include "core/state.h"
+
+#include <string.h>
+
+core_state *
+state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &core_module);
+    assert(module != NULL);
+    return state_of_module(module);
+}
+
+static PyObject *
+import_attribute(const char *module_name, const char *path)
+{
+    PyObject *found = PyImport_ImportModule(module_name);
+    while (found != NULL && path != NULL) {
+        const char *dot = strchr(path, '.');
+        PyObject *name = dot == NULL ? PyUnicode_FromString(path)
+                                     : PyUnicode_FromStringAndSize(path, dot - path);
+        PyObject *next = name == NULL ? NULL : PyObject_GetAttr(found, name);
+        Py_XDECREF(name);
+        Py_SETREF(found, next);
+        path = dot == NULL ? NULL : dot + 1;
+    }
+    return found;
+}
+
+/* The same where the running version has it; NULL where not. */
+static int
+import_optional(const char *module_name, const char *path, PyObject **place)
+{
+    *place = import_attribute(module_name, path);
+    if (*place == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            return -1;
+        }
+        PyErr_Clear(); /* an older version: that is an answer */
+    }
+    return 0;
+}
+
+int
+state_init(core_state *state)
+{
+    llist_init(&state->tasks);
+    llist_init(&state->handle_waiters);
+#define INTERN(field, string)                                                                \
+    if ((state->name_##field = PyUnicode_InternFromString(string)) == NULL) {                \
+        return -1;                                                                           \
+    }
+    CORE_NAMES(INTERN)
+#undef INTERN
+#define IMPORT(field, module, attribute)                                                     \
+    if ((state->field = import_attribute(module, attribute)) == NULL) {                      \
+        return -1;                                                                           \
+    }
+    CORE_IMPORTS(IMPORT)
+#undef IMPORT
+    if (import_optional("asyncio.tasks", "eager_task_factory", &state->stock_eager_factory) < 0
+        || import_optional("asyncio.events", "_ThreadSafeHandle",
+                           &state->stock_ThreadSafeHandle) < 0
+        || import_optional("asyncio", "Future._asyncio_awaited_by", &state->stock_awaited_by) < 0
+        || import_optional("asyncio.futures", "future_add_to_awaited_by",
+                           &state->add_to_awaited_by) < 0
+        || import_optional("asyncio.futures", "future_discard_from_awaited_by",
+                           &state->discard_from_awaited_by) < 0) {
+        return -1;
+    }
+    state->context_keyword = PyTuple_Pack(1, state->name_context);
+    state->coroutine_types = PySet_New(NULL);
+    return state->context_keyword == NULL || state->coroutine_types == NULL ? -1 : 0;
+}
+
+#define STATE_OBJECTS(X)                                                                     \
+    X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
+    X(Handle_type) X(TimerHandle_type) X(context_keyword) X(stock_eager_factory)             \
+    X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
+    X(discard_from_awaited_by)                                                               \
+    X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(kept_stop_iteration)                    \
+    X(coroutine_types) X(current_tasks) X(swap_current_task) X(enter_task) X(leave_task)
+
+int
+state_traverse(core_state *state, visitproc visit, void *arg)
+{
+#define VISIT(field) Py_VISIT(state->field);
+#define VISIT_IMPORT(field, module, attribute) Py_VISIT(state->field);
+    STATE_OBJECTS(VISIT)
+    CORE_IMPORTS(VISIT_IMPORT)
+#undef VISIT
+#undef VISIT_IMPORT
+    return 0;
+}
+
+void
+state_clear(core_state *state)
+{
+#define CLEAR(field) Py_CLEAR(state->field);
+#define CLEAR_NAME(field, string) Py_CLEAR(state->name_##field);
+#define CLEAR_IMPORT(field, module, attribute) Py_CLEAR(state->field);
+    STATE_OBJECTS(CLEAR)
+    CORE_IMPORTS(CLEAR_IMPORT)
+    CORE_NAMES(CLEAR_NAME)
+#undef CLEAR
+#undef CLEAR_NAME
+#undef CLEAR_IMPORT
+}
+
+int
+state_add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base)
+{
+    *place = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, base);
+    if (*place == NULL) {
+        return -1;
+    }
+    return PyModule_AddType(module, *place);
+}

@@ -1,0 +1,112 @@
+/* state.h -- what one interpreter's copy of the module holds: types, names, imports, all tasks.
+
+   Nothing in the extension is global and mutable: two interpreters share only code.
+
+   Invariants
+   1. Every field is set once, by module init, and dropped by module clear; what was imported is
+      an owned reference.
+   2. tasks links every Task that is not done and not freed, of whatever loop.
+   3. task_count is the number of the last task that got its number as name.
+   Threads: as everything here, under the interpreter's GIL. */
+
+#ifndef PYASYNC_CORE_STATE_H
+#define PYASYNC_CORE_STATE_H
+
+#include "base/compat.h"
+
+#include "base/llist.h"
+#include "core/names.h"
+
+#include <stdbool.h>
+
+/* Types by their place in core_state.live (debug builds count their objects). */
+enum live_type {
+    LIVE_LOOP,
+    LIVE_FUTURE,
+    LIVE_TASK,
+    LIVE_FUTURE_ITER,
+    LIVE_TASK_STEP,
+    LIVE_HANDLE,
+    LIVE_TIMER_HANDLE,
+    LIVE_TYPE_COUNT,
+};
+
+typedef struct {
+    PyTypeObject *Loop_type;
+    PyTypeObject *Future_type;
+    PyTypeObject *Task_type;
+    PyTypeObject *FutureIter_type;
+    PyTypeObject *TaskStep_type;
+    PyTypeObject *Handle_type;
+    PyTypeObject *TimerHandle_type;
+
+#define DECLARE_NAME(field, string) PyObject *name_##field;
+    CORE_NAMES(DECLARE_NAME)
+#undef DECLARE_NAME
+#define DECLARE_IMPORT(field, module, attribute) PyObject *field;
+    CORE_IMPORTS(DECLARE_IMPORT)
+#undef DECLARE_IMPORT
+
+    PyObject *context_keyword;    /* ("context",) */
+    PyObject *stock_eager_factory; /* asyncio.eager_task_factory, NULL before 3.12 */
+    PyObject *stock_ThreadSafeHandle; /* asyncio.events._ThreadSafeHandle, NULL before 3.14 */
+    PyObject *stock_awaited_by;   /* asyncio's own, NULL before 3.14 */
+    PyObject *add_to_awaited_by;
+    PyObject *discard_from_awaited_by;
+    PyObject *Loop_call_soon;     /* our own attributes, to tell an override from them */
+    PyObject *Loop_call_at;
+    PyObject *Loop_time;
+    PyObject *kept_stop_iteration; /* see core/future_iter.c; may be NULL */
+    PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
+
+    /* core/bridge.c: where the running interpreter keeps the current task. */
+    PyObject *current_tasks;      /* {loop: task}, to 3.13; else NULL */
+    Py_ssize_t running_task_offset; /* of the field in the thread state; 0 where not known */
+    PyObject *swap_current_task;  /* _asyncio's functions, 3.12 on for swap */
+    PyObject *enter_task;
+    PyObject *leave_task;
+
+    llist_node handle_waiters;    /* core/handle.c: threads that wait for a running callback */
+    bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
+
+    llist_node tasks;
+    unsigned long long task_count;
+#ifdef PYASYNC_DEBUG
+    Py_ssize_t live[LIVE_TYPE_COUNT];
+#endif
+} core_state;
+
+#ifdef PYASYNC_DEBUG
+#  define LIVE_ADD(state, which) ((state)->live[which]++)
+#  define LIVE_SUB(state, which) ((state)->live[which]--)
+#else
+#  define LIVE_ADD(state, which) ((void)0)
+#  define LIVE_SUB(state, which) ((void)0)
+#endif
+
+extern struct PyModuleDef core_module;
+
+static inline core_state *
+state_of_module(PyObject *module)
+{
+    return (core_state *)PyModule_GetState(module);
+}
+
+/* The state behind an object of one of our types or of a subclass; never NULL for these. */
+core_state *state_of_type(PyTypeObject *type);
+
+static inline core_state *
+state_of(PyObject *self)
+{
+    return state_of_type(Py_TYPE(self));
+}
+
+/* Interns the names and does the imports: 0 or -1. */
+int state_init(core_state *state);
+int state_traverse(core_state *state, visitproc visit, void *arg);
+void state_clear(core_state *state);
+
+/* Makes a type of the module from its spec, with one base or none: 0 or -1. */
+int state_add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base);
+
+#endif

@@ -1,0 +1,597 @@
+/* task_step.c -- one step of a task: send into the coroutine, and see to what it yields.
+
+   The way of a step: task_run (from the ring) or a callable (from a foreign loop, or in debug mode)
+   enters the task, `resume` finds out what to throw, `step` sends or throws, `finish` or
+   `wait_for_yielded` deals with the answer, and the task is left.
+
+   Invariants
+   1. Whatever runs Python may finish, cancel or re-initialise the task: each field is read anew.
+   Source: task_step_impl and task_step_handle_result_impl of Modules/_asynciomodule.c. */
+
+#include "core/task.h"
+
+#include "base/check.h"
+#include "core/bridge.h"
+#include "core/handle.h"
+#include "core/report.h"
+
+static void
+task_done(Task *self)
+{
+    llist_remove(&self->node);
+}
+
+int
+task_schedule_step(core_state *state, Task *self, PyObject *exception)
+{
+    Loop *own = self->future.own_loop;
+    if (own != NULL && own->is_direct && exception == NULL
+        && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
+        return loop_put_steal(own, Py_NewRef((PyObject *)self));
+    }
+    PyObject *callable = task_step_callable(state, self, exception);
+    if (callable == NULL) {
+        return -1;
+    }
+    PyObject *context = Py_NewRef(self->context);
+    int status = future_call_soon(state, self->future.loop, callable, NULL, context);
+    Py_DECREF(context);
+    Py_DECREF(callable);
+    return status;
+}
+
+/* Schedules a step that throws RuntimeError(format % ...); drops what was yielded. */
+static int
+throw_soon(core_state *state, Task *self, PyObject *yielded_steal, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    PyObject *message = PyUnicode_FromFormatV(format, values); // runs Python (repr)
+    va_end(values);
+    Py_DECREF(yielded_steal);
+    PyObject *error = message == NULL ? NULL : PyObject_CallOneArg(PyExc_RuntimeError, message);
+    int status = error == NULL ? -1 : task_schedule_step(state, self, error);
+    Py_XDECREF(message);
+    Py_XDECREF(error);
+    return status;
+}
+
+/* The task waits for `yielded`, whose callbacks know of it: takes it as fut_waiter and passes a
+   cancellation on that came while the coroutine ran. */
+static int
+set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
+{
+    Py_XSETREF(self->fut_waiter, yielded);
+    if (!self->must_cancel) {
+        return 0;
+    }
+    PyObject *message = self->future.cancel_message;
+    message = Py_NewRef(message == NULL ? Py_None : message);
+    yielded = Py_NewRef(yielded);
+    PyObject *answer = PyObject_CallMethodOneArg(yielded, state->name_cancel, message); // runs Python
+    Py_DECREF(yielded);
+    Py_DECREF(message);
+    int is_cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    if (is_cancelled > 0) {
+        self->must_cancel = false;
+    }
+    return is_cancelled < 0 ? -1 : 0;
+}
+
+static int
+wait_for_own_future(core_state *state, Task *self, PyObject *yielded)
+{
+    Future *future = (Future *)yielded;
+    if (future->loop != self->future.loop) {
+        return throw_soon(state, self, yielded,
+                          "Task %R got Future %R attached to a different loop", self, yielded);
+    }
+    if (future->blocking == NOT_BLOCKING) {
+        return throw_soon(state, self, yielded,
+                          "yield was used instead of yield from in task %R with %R", self, yielded);
+    }
+    bool is_at_iter = future->blocking == BLOCKING_BY_ITER;
+    future->blocking = NOT_BLOCKING;
+    int status;
+    if (future->state == FUTURE_PENDING && future->own_loop != NULL
+        && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
+        status = future_add_task(future, (PyObject *)self);
+    }
+    else {
+        PyObject *wakeup = task_wakeup_callable((PyObject *)self);
+        status = wakeup == NULL ? -1
+                                : future_add_callback(state, future, wakeup, self->context);
+        Py_XDECREF(wakeup);
+    }
+    if (status < 0) {
+        Py_DECREF(yielded);
+        return -1;
+    }
+    self->waits_at_iter = is_at_iter;
+    return set_waiter_steal(state, self, yielded);
+}
+
+/* Tells 3.14's call graph that self waits for a future, or no longer does. */
+static int
+tell_awaited_by(PyObject *function, PyObject *future, Task *self)
+{
+    if (function == NULL) {
+        return 0;
+    }
+    PyObject *answer = PyObject_CallFunctionObjArgs(function, future, self, NULL);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+static int
+add_wakeup_by_method(core_state *state, Task *self, PyObject *yielded)
+{
+    if (PyObject_SetAttr(yielded, state->name_asyncio_future_blocking, Py_False) < 0) {
+        return -1;
+    }
+    PyObject *wakeup = task_wakeup_callable((PyObject *)self);
+    if (wakeup == NULL) {
+        return -1;
+    }
+    PyObject *stack[] = {yielded, wakeup, self->context};
+    PyObject *answer = PyObject_VectorcallMethod(state->name_add_done_callback, stack,
+                                                 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                                 state->context_keyword); // runs Python
+    Py_DECREF(wakeup);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : tell_awaited_by(state->add_to_awaited_by, yielded, self);
+}
+
+static PyObject *
+get_foreign_loop(core_state *state, PyObject *future)
+{
+    PyObject *get_loop;
+    int found = PyObject_GetOptionalAttr(future, state->name_get_loop, &get_loop);
+    if (found < 0) {
+        return NULL;
+    }
+    if (found == 0) {
+        return PyObject_GetAttr(future, state->name_loop_attribute);
+    }
+    PyObject *loop = PyObject_CallNoArgs(get_loop);
+    Py_DECREF(get_loop);
+    return loop;
+}
+
+/* `yielded` advertises _asyncio_future_blocking: any future that is not exactly ours. */
+static int
+wait_for_foreign_future(core_state *state, Task *self, PyObject *yielded, PyObject *blocking)
+{
+    int is_blocking = PyObject_IsTrue(blocking);
+    PyObject *loop = is_blocking < 0 ? NULL : get_foreign_loop(state, yielded);
+    if (loop == NULL) {
+        Py_DECREF(yielded);
+        return -1;
+    }
+    bool is_other_loop = loop != self->future.loop;
+    Py_DECREF(loop);
+    if (is_other_loop) {
+        return throw_soon(state, self, yielded,
+                          "Task %R got Future %R attached to a different loop", self, yielded);
+    }
+    if (!is_blocking) {
+        return throw_soon(state, self, yielded,
+                          "yield was used instead of yield from in task %R with %R", self, yielded);
+    }
+    if (add_wakeup_by_method(state, self, yielded) < 0) {
+        Py_DECREF(yielded);
+        return -1;
+    }
+    return set_waiter_steal(state, self, yielded);
+}
+
+/* Takes over what the coroutine yielded. Runs Python. */
+static int
+wait_for_yielded(core_state *state, Task *self, PyObject *yielded)
+{
+    self->waits_at_iter = false;
+    if (yielded == (PyObject *)self) {
+        return throw_soon(state, self, yielded, "Task cannot await on itself: %R", self);
+    }
+    if (future_is_exact(state, yielded)) {
+        return wait_for_own_future(state, self, yielded);
+    }
+    if (yielded == Py_None) {
+        Py_DECREF(yielded);
+        return task_schedule_step(state, self, NULL);
+    }
+    PyObject *blocking;
+    int found = PyObject_GetOptionalAttr(yielded, state->name_asyncio_future_blocking, &blocking);
+    if (found < 0) {
+        Py_DECREF(yielded);
+        return -1;
+    }
+    if (found > 0 && blocking != Py_None) {
+        int status = wait_for_foreign_future(state, self, yielded, blocking);
+        Py_DECREF(blocking);
+        return status;
+    }
+    Py_XDECREF(blocking);
+    int is_generator = PyObject_IsInstance(yielded, (PyObject *)&PyGen_Type);
+    if (is_generator < 0) {
+        Py_DECREF(yielded);
+        return -1;
+    }
+    if (is_generator) {
+        return throw_soon(state, self, yielded,
+                          "yield was used instead of yield from for generator in task %R with %R",
+                          self, yielded);
+    }
+    return throw_soon(state, self, yielded, "Task got bad yield: %R", yielded);
+}
+
+/* The coroutine returned: `result` is its value. */
+static int
+finish_with_result(core_state *state, Task *self, PyObject *result)
+{
+    task_done(self);
+    if (self->must_cancel) {
+        self->must_cancel = false; /* cancelled right before it returned */
+        PyObject *message = Py_XNewRef(self->future.cancel_message);
+        int status = future_cancel(state, &self->future, message);
+        Py_XDECREF(message);
+        return status < 0 ? -1 : 0;
+    }
+    return future_set_result(state, &self->future, result);
+}
+
+/* The coroutine raised: the exception is pending. */
+static int
+finish_with_exception(core_state *state, Task *self)
+{
+    bool is_cancelled = PyErr_ExceptionMatches(state->CancelledError);
+    PyObject *exception = PyErr_GetRaisedException();
+    task_done(self);
+    if (is_cancelled) {
+        Py_XSETREF(self->future.cancelled_exception, exception);
+        return future_cancel(state, &self->future, NULL) < 0 ? -1 : 0;
+    }
+    if (future_set_exception(state, &self->future, exception) < 0) {
+        Py_DECREF(exception);
+        return -1;
+    }
+    if (PyErr_GivenExceptionMatches(exception, PyExc_KeyboardInterrupt)
+        || PyErr_GivenExceptionMatches(exception, PyExc_SystemExit)) {
+        PyErr_SetRaisedException(exception);
+        return -1;
+    }
+    Py_DECREF(exception);
+    return 0;
+}
+
+/* Throws into the coroutine. The answer is as PyIter_Send's. */
+static PySendResult
+throw_into(core_state *state, PyObject *coro, PyObject *exception, PyObject **result)
+{
+    *result = PyObject_CallMethodOneArg(coro, state->name_throw_, exception); // runs Python
+    if (*result != NULL) {
+        return PYGEN_NEXT;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        return PYGEN_ERROR;
+    }
+    PyObject *stop = PyErr_GetRaisedException();
+    *result = Py_NewRef(((PyStopIterationObject *)stop)->value);
+    Py_DECREF(stop);
+    return PYGEN_RETURN;
+}
+
+/* The step itself, with the task entered and its context current: 0; or -1 with KeyboardInterrupt,
+   SystemExit, or what went wrong outside the coroutine. `exception` may be NULL. Runs Python. */
+static int
+step(core_state *state, Task *self, PyObject *exception)
+{
+    if (self->future.state != FUTURE_PENDING) {
+        PyErr_Format(state->InvalidStateError, "_step(): already done: %R %R", self,
+                     exception == NULL ? Py_None : exception);
+        return -1;
+    }
+    Py_XINCREF(exception);
+    if (self->must_cancel) {
+        if (exception == NULL
+            || !PyErr_GivenExceptionMatches(exception, state->CancelledError)) {
+            Py_XSETREF(exception, future_make_cancelled_error(state, &self->future));
+            if (exception == NULL) {
+                return -1;
+            }
+        }
+        self->must_cancel = false;
+    }
+    Py_CLEAR(self->fut_waiter);
+    PyObject *coro = Py_XNewRef(self->coro);
+    if (coro == NULL) {
+        Py_XDECREF(exception);
+        PyErr_SetString(PyExc_RuntimeError, "uninitialized Task object");
+        return -1;
+    }
+    PyObject *result = NULL;
+    PySendResult answer = exception == NULL ? PyIter_Send(coro, Py_None, &result) // runs Python
+                                            : throw_into(state, coro, exception, &result);
+    Py_DECREF(coro);
+    Py_XDECREF(exception);
+    if (answer == PYGEN_NEXT) {
+        return wait_for_yielded(state, self, result);
+    }
+    if (answer == PYGEN_ERROR) {
+        return finish_with_exception(state, self);
+    }
+    int status = finish_with_result(state, self, result);
+    Py_DECREF(result);
+    return status;
+}
+
+/* What the future waited for makes of the step: a new reference to throw, or NULL. */
+static PyObject *
+exception_of(core_state *state, PyObject *future)
+{
+    PyObject *result = NULL;
+    if (future_is_exact(state, future)) {
+        if (future_get_result(state, (Future *)future, &result) == 1) {
+            return result;
+        }
+    }
+    else {
+        result = PyObject_CallMethodNoArgs(future, state->name_result); // runs Python
+    }
+    Py_XDECREF(result);
+    return result == NULL ? PyErr_GetRaisedException() : NULL;
+}
+
+/* Steps a task that the ring gave back: fut_waiter, if any, is one of our futures and done. */
+static int
+resume(core_state *state, Task *self)
+{
+    PyObject *waiter = self->fut_waiter;
+    if (waiter == NULL || (self->waits_at_iter && !self->must_cancel)) {
+        return step(state, self, NULL);
+    }
+    PyObject *exception = exception_of(state, waiter);
+    int status = step(state, self, exception);
+    Py_XDECREF(exception);
+    return status;
+}
+
+/* A step from the ring failed outside the coroutine: told as asyncio would of its handle. */
+static int
+report_step_error(Loop *loop, Task *self)
+{
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+        || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        return -1;
+    }
+    core_state *state = loop->state;
+    PyObject *pending = PyErr_GetRaisedException();
+    PyObject *callable = task_step_callable(state, self, NULL);
+    PyObject *handle = callable == NULL ? NULL
+                                        : handle_new(loop, callable, NULL, 0, self->context);
+    PyObject *args = PyTuple_New(0);
+    int status = -1;
+    if (handle != NULL && args != NULL) {
+        PyErr_SetRaisedException(pending);
+        status = report_callback_error(state, (PyObject *)loop, handle, callable, args, NULL);
+    }
+    else {
+        Py_DECREF(pending);
+    }
+    Py_XDECREF(callable);
+    Py_XDECREF(handle);
+    Py_XDECREF(args);
+    return status;
+}
+
+int
+task_run(Loop *loop, Task *self)
+{
+    core_state *state = loop->state;
+    PyObject *context = Py_NewRef(self->context);
+    int status = PyContext_Enter(context);
+    if (status == 0) {
+        status = bridge_enter(loop, (PyObject *)self);
+        if (status == 0) {
+            status = resume(state, self); // runs Python
+            bridge_leave(loop, (PyObject *)self);
+        }
+        if (PyContext_Exit(context) < 0) {
+            status = -1;
+        }
+    }
+    Py_DECREF(context);
+    return status == 0 ? 0 : report_step_error(loop, self);
+}
+
+/* A step by a callable: in the task's context already. */
+static int
+step_entered(core_state *state, Task *self, PyObject *exception)
+{
+    Loop *own = self->future.own_loop;
+    PyObject *loop = Py_XNewRef(self->future.loop);
+    if (loop == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "uninitialized Task object");
+        return -1;
+    }
+    int status = own != NULL ? bridge_enter(own, (PyObject *)self)
+                             : bridge_enter_any(state, loop, (PyObject *)self);
+    if (status == 0) {
+        status = step(state, self, exception); // runs Python
+        if (own != NULL) {
+            bridge_leave(own, (PyObject *)self);
+            bridge_flush(own);
+        }
+        else {
+            PyObject *pending = PyErr_GetRaisedException();
+            int left = bridge_leave_any(state, loop, (PyObject *)self);
+            if (pending != NULL) {
+                Py_XDECREF(left < 0 ? PyErr_GetRaisedException() : NULL);
+                PyErr_SetRaisedException(pending);
+            }
+            status = left < 0 ? -1 : status;
+        }
+    }
+    Py_DECREF(loop);
+    return status;
+}
+
+int
+task_start_eagerly(core_state *state, Task *self)
+{
+    PyObject *loop = Py_NewRef(self->future.loop);
+    PyObject *context = Py_NewRef(self->context);
+    int status = -1;
+    PyObject *previous = bridge_swap(state, loop, (PyObject *)self);
+    if (previous != NULL) {
+        if (PyContext_Enter(context) == 0) {
+            status = step(state, self, NULL); // runs Python
+            if (PyContext_Exit(context) < 0) {
+                status = -1;
+            }
+        }
+        PyObject *pending = PyErr_GetRaisedException();
+        PyObject *current = bridge_swap(state, loop, previous);
+        Py_XDECREF(current);
+        if (pending != NULL) {
+            Py_XDECREF(current == NULL ? PyErr_GetRaisedException() : NULL);
+            PyErr_SetRaisedException(pending);
+        }
+        status = current == NULL ? -1 : status;
+        Py_DECREF(previous);
+    }
+    if (self->future.state != FUTURE_PENDING) {
+        Py_CLEAR(self->coro); /* done at once: as asyncio, it lets go of its coroutine */
+    }
+    Py_DECREF(context);
+    Py_DECREF(loop);
+    return status;
+}
+
+/* ---- the callables ---- */
+
+static PyObject *
+task_wakeup(PyObject *self, PyObject *future)
+{
+    core_state *state = state_of(self);
+    Task *task = (Task *)self;
+    if (state->discard_from_awaited_by != NULL && !future_is_exact(state, future)
+        && tell_awaited_by(state->discard_from_awaited_by, future, task) < 0) {
+        return NULL;
+    }
+    PyObject *exception = exception_of(state, future); // runs Python
+    int status = step_entered(state, task, exception);
+    Py_XDECREF(exception);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyMethodDef wakeup_method = {"task_wakeup", task_wakeup, METH_O, NULL};
+
+PyObject *
+task_wakeup_callable(PyObject *task)
+{
+    return PyCFunction_New(&wakeup_method, task);
+}
+
+typedef struct {
+    PyObject_HEAD
+    Task *task;
+    PyObject *exception;
+} TaskStep;
+
+PyObject *
+task_step_callable(core_state *state, Task *task, PyObject *exception)
+{
+    TaskStep *self = PyObject_GC_New(TaskStep, state->TaskStep_type);
+    if (self == NULL) {
+        return NULL;
+    }
+    LIVE_ADD(state, LIVE_TASK_STEP);
+    self->task = (Task *)Py_NewRef((PyObject *)task);
+    self->exception = Py_XNewRef(exception);
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+static PyObject *
+TaskStep_call(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    TaskStep *self = (TaskStep *)op;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
+        PyErr_SetString(PyExc_TypeError, "function takes no keyword arguments");
+        return NULL;
+    }
+    if (PyTuple_GET_SIZE(args) != 0) {
+        PyErr_SetString(PyExc_TypeError, "function takes no positional arguments");
+        return NULL;
+    }
+    if (step_entered(state_of(op), self->task, self->exception) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+TaskStep_get_self(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *task = (PyObject *)((TaskStep *)op)->task;
+    return Py_NewRef(task == NULL ? Py_None : task);
+}
+
+static int
+TaskStep_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((TaskStep *)op)->task);
+    Py_VISIT(((TaskStep *)op)->exception);
+    return 0;
+}
+
+static int
+TaskStep_clear(PyObject *op)
+{
+    Py_CLEAR(((TaskStep *)op)->task);
+    Py_CLEAR(((TaskStep *)op)->exception);
+    return 0;
+}
+
+static void
+TaskStep_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    TaskStep_clear(op);
+    LIVE_SUB(state_of_type(type), LIVE_TASK_STEP);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyGetSetDef TaskStep_getset[] = {
+    {"__self__", TaskStep_get_self, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot TaskStep_slots[] = {
+    {Py_tp_call, TaskStep_call},
+    {Py_tp_traverse, TaskStep_traverse},
+    {Py_tp_clear, TaskStep_clear},
+    {Py_tp_dealloc, TaskStep_dealloc},
+    {Py_tp_getset, TaskStep_getset},
+    {0, NULL},
+};
+
+static PyType_Spec TaskStep_spec = {
+    .name = "pyasync._core.TaskStepMethWrapper",
+    .basicsize = sizeof(TaskStep),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = TaskStep_slots,
+};
+
+int
+task_step_init_type(PyObject *module, core_state *state)
+{
+    state->TaskStep_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &TaskStep_spec, NULL);
+    return state->TaskStep_type == NULL ? -1 : 0;
+}

@@ -1,0 +1,52 @@
+/* watcher.c -- growing, visiting and dropping the table of watchers. */
+
+#include "core/watcher.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+watcher_reserve(watcher_table *self, int fd)
+{
+    if (fd < self->size) {
+        return 0;
+    }
+    int size = self->size == 0 ? 64 : self->size;
+    while (size <= fd && size <= INT_MAX / 2) {
+        size *= 2;
+    }
+    watcher *entries = size <= fd ? NULL : realloc(self->entries, (size_t)size * sizeof(watcher));
+    if (entries == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memset(entries + self->size, 0, (size_t)(size - self->size) * sizeof(watcher));
+    self->entries = entries;
+    self->size = size;
+    return 0;
+}
+
+int
+watcher_traverse(const watcher_table *self, visitproc visit, void *arg)
+{
+    for (int fd = 0; fd < self->size; fd++) {
+        Py_VISIT(self->entries[fd].reader);
+        Py_VISIT(self->entries[fd].writer);
+        Py_VISIT(self->entries[fd].fileobj);
+    }
+    return 0;
+}
+
+void
+watcher_clear(watcher_table *self)
+{
+    watcher_table old = *self;
+    *self = (watcher_table){0};
+    for (int fd = 0; fd < old.size; fd++) {
+        Py_XDECREF(old.entries[fd].reader);
+        Py_XDECREF(old.entries[fd].writer);
+        Py_XDECREF(old.entries[fd].fileobj);
+    }
+    free(old.entries);
+}

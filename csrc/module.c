@@ -1,0 +1,123 @@
+/* module.c -- pyasync._core: the table of contents. */
+
+#include "base/compat.h"
+
+#include "base/check.h"
+#include "core/bridge.h"
+#include "core/future.h"
+#include "core/handle.h"
+#include "core/loop.h"
+#include "core/state.h"
+#include "core/task.h"
+
+/* Every Task that is not done, of any loop of this interpreter. */
+static PyObject *
+core_tasks(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    core_state *state = state_of_module(module);
+    PyObject *list = PyList_New(0);
+    for (llist_node *node = state->tasks.next; list != NULL && node != &state->tasks;
+         node = node->next) {
+        if (PyList_Append(list, (PyObject *)container_of(node, Task, node)) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* The package gives the types that stand for asyncio's own a metaclass, once, at its import. */
+static PyObject *
+core_set_metaclass(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *type, *metaclass;
+    if (!PyArg_ParseTuple(args, "OO:_set_metaclass", &type, &metaclass)
+        || bridge_set_metaclass(type, metaclass) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+#ifdef PYASYNC_DEBUG
+
+static PyObject *
+core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    const Py_ssize_t *live = state_of_module(module)->live;
+    return Py_BuildValue("{sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+                         live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
+                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Handle",
+                         live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE]);
+}
+
+#endif
+
+static PyMethodDef core_methods[] = {
+    {"_tasks", core_tasks, METH_NOARGS,
+     "_tasks()\n--\n\nA list of this interpreter's tasks that are not done, of any loop."},
+    {"_set_metaclass", core_set_metaclass, METH_VARARGS, NULL},
+#ifdef PYASYNC_DEBUG
+    {"_live_objects", core_live_objects, METH_NOARGS,
+     "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},
+#endif
+    {NULL, NULL, 0, NULL},
+};
+
+static int
+core_exec(PyObject *module)
+{
+    core_state *state = state_of_module(module);
+    if (state_init(state) < 0 || bridge_init(state) < 0
+        || loop_init_type(module, state) < 0
+        || handle_init_types(module, state) < 0
+        || future_init_type(module, state) < 0
+        || future_iter_init_type(module, state) < 0
+        || task_init_type(module, state) < 0
+        || task_step_init_type(module, state) < 0) {
+        return -1;
+    }
+    return 0;
+}
+
+static int
+core_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    return state_traverse(state_of_module(module), visit, arg);
+}
+
+static int
+core_clear(PyObject *module)
+{
+    state_clear(state_of_module(module));
+    return 0;
+}
+
+static void
+core_free(void *module)
+{
+    state_clear(state_of_module(module));
+}
+
+static PyModuleDef_Slot core_slots[] = {
+    {Py_mod_exec, core_exec},
+    MODULE_INTERPRETERS_SLOT
+    MODULE_GIL_SLOT
+    {0, NULL},
+};
+
+struct PyModuleDef core_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "pyasync._core",
+    .m_doc = "asyncio's event loop, futures and tasks in C.",
+    .m_size = sizeof(core_state),
+    .m_methods = core_methods,
+    .m_slots = core_slots,
+    .m_traverse = core_traverse,
+    .m_clear = core_clear,
+    .m_free = core_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&core_module);
+}

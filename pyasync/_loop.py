@@ -1,0 +1,184 @@
+"""The Python half of the event loop: what happens once per loop or once per run.
+
+``EventLoop`` puts the C type first and asyncio's own selector loop second: what is done for every
+callback, timer or ready descriptor is C's, all the rest is inherited from the running version.
+No selector, self-pipe or queue of the inherited class is ever made or used.
+"""
+
+import asyncio
+import gc
+import os
+import selectors
+import sys
+import threading
+import weakref
+
+import _asyncio
+
+from . import _core
+
+POLLER_VARIABLE = 'PYASYNC_POLLER'
+
+
+class _PollerView:
+    """What stands in for ``loop._selector``: shows what the C half watches, and closes it."""
+
+    def __init__(self, loop):
+        self._loop = weakref.ref(loop)
+
+    def get_map(self):
+        """{fd: SelectorKey} of the watched descriptors, as selectors.BaseSelector.get_map."""
+        loop = self._loop()
+        if loop is None or loop.is_closed():
+            return None
+        return {
+            fd: selectors.SelectorKey(fd, fd, events, (reader, writer))
+            for fd, (events, reader, writer) in loop._watched().items()
+        }
+
+    def get_key(self, fileobj):
+        """The SelectorKey of a watched descriptor, as selectors.BaseSelector.get_key.
+
+        Raises KeyError where it is not watched, RuntimeError where the loop is closed.
+        """
+        watched = self.get_map()
+        if watched is None:
+            raise RuntimeError('Selector is closed')
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        try:
+            return watched[fd]
+        except KeyError:
+            raise KeyError(f'{fileobj!r} is not registered') from None
+
+    def close(self):
+        """Close the poller of the C half."""
+        loop = self._loop()
+        if loop is not None:
+            loop._close_poller()
+
+
+class EpollSelector(_PollerView):
+    """Named as asyncio's debug log names it."""
+
+
+class KqueueSelector(_PollerView):
+    """Named as asyncio's debug log names it."""
+
+
+class PollSelector(_PollerView):
+    """Named as asyncio's debug log names it."""
+
+
+_VIEWS = {'epoll': EpollSelector, 'kqueue': KqueueSelector, 'poll': PollSelector}
+
+
+def _poller_for(selector):
+    """The poller that a selector passed to the constructor, or the environment, asks for."""
+    if isinstance(selector, selectors.PollSelector):
+        return 'poll'
+    return os.environ.get(POLLER_VARIABLE) if selector is None else None
+
+
+class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
+    """EventLoop(selector=None): asyncio's selector event loop, with its core in C.
+
+    A selectors.PollSelector makes it wait by poll(2); any other selector is closed and the
+    platform's best poller taken. The environment variable PYASYNC_POLLER names one as well.
+
+    Raises ValueError where the platform lacks the poller named. As asyncio.SelectorEventLoop.
+    """
+
+    # The wake-up socket pair that signal handlers need is made with the first of them.
+    _ssock = None
+    _csock = None
+
+    def __init__(self, selector=None):
+        if name := _poller_for(selector):
+            self._use_poller(name)
+        if selector is not None:
+            selector.close()
+        super().__init__(_VIEWS[self._poller](self))
+
+    def _make_self_pipe(self):
+        pass
+
+    def _close_self_pipe(self):
+        if self._csock is not None:
+            super()._close_self_pipe()
+
+    def add_signal_handler(self, sig, callback, *args):
+        if self._csock is None and not self.is_closed():
+            super()._make_self_pipe()
+        super().add_signal_handler(sig, callback, *args)
+
+    def run_forever(self):
+        self._run_forever_setup()
+        try:
+            if self._runs_once_by_override():
+                while True:
+                    self._run_once()
+                    if self._stopping:
+                        break
+            else:
+                self._run_until_stopped()
+        finally:
+            self._run_forever_cleanup()
+
+    def _runs_once_by_override(self):
+        return (
+            type(self)._run_once is not _core.Loop._run_once or '_run_once' in self.__dict__
+        )
+
+    if not hasattr(asyncio.BaseEventLoop, '_run_forever_setup'):  # before 3.13
+
+        def _run_forever_setup(self):
+            self._check_closed()
+            self._check_running()
+            self._set_coroutine_origin_tracking(self._debug)
+            self._old_agen_hooks = sys.get_asyncgen_hooks()
+            self._thread_id = threading.get_ident()
+            sys.set_asyncgen_hooks(
+                firstiter=self._asyncgen_firstiter_hook,
+                finalizer=self._asyncgen_finalizer_hook,
+            )
+            asyncio._set_running_loop(self)
+
+        _old_agen_hooks = None
+
+        def _run_forever_cleanup(self):
+            self._stopping = False
+            self._thread_id = None
+            asyncio._set_running_loop(None)
+            self._set_coroutine_origin_tracking(False)
+            if self._old_agen_hooks is not None:
+                sys.set_asyncgen_hooks(*self._old_agen_hooks)
+                self._old_agen_hooks = None
+
+
+for _name in ('run_forever', 'add_signal_handler'):
+    getattr(EventLoop, _name).__doc__ = getattr(asyncio.SelectorEventLoop, _name).__doc__
+del _name
+
+
+class _TaskSet(weakref.WeakSet):
+    """asyncio's set of all tasks, which also yields ours: registering each would cost more than
+    making it, so the C half links them and they are asked for when somebody looks."""
+
+    def __iter__(self):
+        yield from super().__iter__()
+        yield from _core._tasks()
+
+
+def _stock_task_sets():
+    """Where the running version keeps them: by name to 3.13, held by C alone from 3.14 on."""
+    candidates = [
+        getattr(asyncio.tasks, '_all_tasks', None),  # 3.11
+        getattr(asyncio.tasks, '_scheduled_tasks', None),  # 3.12 and newer
+        *gc.get_referents(_asyncio),
+    ]
+    return [found for found in candidates if isinstance(found, weakref.WeakSet)]
+
+
+for _set in _stock_task_sets():
+    _set.__class__ = _TaskSet
+del _set

@@ -1,0 +1,42 @@
+"""The C types that stand for asyncio's own, and what isinstance says of the originals.
+
+Code written for the namespace asks ``isinstance(x, asyncio.Future)`` and means any future: one of
+asyncio's own (from a stock loop, or from a library that does not know us) as well as one of ours.
+"""
+
+import abc
+import asyncio
+
+from . import _core
+from ._core import Future, Handle, Task, TimerHandle
+
+STOCK = {
+    Future: asyncio.Future,
+    Task: asyncio.Task,
+    Handle: asyncio.Handle,
+    TimerHandle: asyncio.TimerHandle,
+}
+
+
+class _StandsForStock(abc.ABCMeta):
+    """A class of ours counts asyncio's own objects as instances; a subclass of it does not.
+
+    It derives from ABCMeta so that subclasses may derive from abstract classes too, as those of
+    asyncio's own types may.
+    """
+
+    def __instancecheck__(cls, instance):
+        if type.__instancecheck__(cls, instance):
+            return True
+        return cls in STOCK and isinstance(instance, STOCK[cls])
+
+    def __subclasscheck__(cls, subclass):
+        if type.__subclasscheck__(cls, subclass):
+            return True
+        return cls in STOCK and issubclass(subclass, STOCK[cls])
+
+
+for _type in STOCK:
+    if type(_type) is type:
+        _core._set_metaclass(_type, _StandsForStock)
+del _type
