@@ -31,15 +31,16 @@ clock_seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
-/* The first nanosecond at which clock_seconds() has reached `seconds`; NaN counts as never. */
+/* The first nanosecond at which clock_seconds() has reached `seconds`; NaN, which is never less than
+   anything, counts as reached. */
 static inline int64_t
 clock_deadline_ns(double seconds)
 {
     double scaled = ceil(seconds * 1e9);
-    if (!(scaled < 9.2e18)) {
+    if (scaled >= 9.2e18) {
         return INT64_MAX;
     }
-    if (scaled <= -9.2e18) {
+    if (!(scaled > -9.2e18)) {
         return INT64_MIN;
     }
     int64_t ns = (int64_t)scaled;

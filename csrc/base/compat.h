@@ -28,6 +28,8 @@
 #define UNCANCEL_CLEARS_MUST_CANCEL (PY_VERSION_HEX >= 0x030D0000)
 #define THROW_WARNS_OF_THREE_ARGUMENTS (PY_VERSION_HEX >= 0x030C0000)
 #define FUTURE_HAS_AWAITED_BY (PY_VERSION_HEX >= 0x030E0000)
+#define TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
+#define FUTURE_REFUSES_SECOND_INIT (PY_VERSION_HEX >= 0x030F0000)
 #define THREADSAFE_HANDLE_BLOCKS (PY_VERSION_HEX >= 0x030E0000)
 #define STOP_ITERATION_IS_WRAPPED (PY_VERSION_HEX >= 0x030D0000)
 
@@ -95,14 +97,6 @@ interpreter_is_finalizing(void)
     return _Py_IsFinalizing();
 #endif
 }
-
-/* A StopIteration may be kept and raised again only where raising an instance does not
-   normalise it into a new object (PEP 678 era error state, 3.12). */
-#if PY_VERSION_HEX >= 0x030C0000
-#  define HAVE_SINGLE_OBJECT_ERROR_STATE 1
-#else
-#  define HAVE_SINGLE_OBJECT_ERROR_STATE 0
-#endif
 
 /* What the module declares: subinterpreters with a GIL of their own work, free threading has not
    been tested. */

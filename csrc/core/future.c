@@ -34,7 +34,7 @@ future_call_soon(core_state *state, PyObject *loop, PyObject *callback, PyObject
                  PyObject *context)
 {
     Loop *own = loop_cast(state, loop);
-    if (own == NULL || !own->is_direct) {
+    if (own == NULL || !loop_is_direct(own)) {
         return call_soon_by_method(state, loop, callback, argument, context);
     }
     PyObject *handle = handle_new(own, callback, &argument, argument == NULL ? 0 : 1, context);
@@ -55,7 +55,7 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObjec
         Py_DECREF(context);
         return status;
     }
-    if (self->own_loop->is_direct) {
+    if (loop_is_direct(self->own_loop)) {
         return loop_put_steal(self->own_loop, waiter);
     }
     PyObject *wakeup = task_wakeup_callable(waiter);
@@ -419,6 +419,16 @@ init_source_traceback(core_state *state, Future *self)
     }
     self->source_traceback = PyObject_CallNoArgs(state->extract_stack);
     return self->source_traceback == NULL ? -1 : 0;
+}
+
+int
+future_refuse_second_init(const Future *self, const char *type_name)
+{
+    if (FUTURE_REFUSES_SECOND_INIT && future_is_alive(self)) {
+        PyErr_Format(PyExc_RuntimeError, "%s object is already initialized", type_name);
+        return -1;
+    }
+    return 0;
 }
 
 int

@@ -67,10 +67,6 @@ future_is_exact(const core_state *state, PyObject *object)
     return Py_IS_TYPE(object, state->Future_type) || Py_IS_TYPE(object, state->Task_type);
 }
 
-/* Whether the stock base holds nothing, as it does but for 3.14's awaited-by set and a task that
-   was registered by asyncio's own _register_task. */
-bool future_stock_part_is_zero(const Future *self);
-
 static inline core_state *
 future_state_of(const Future *self)
 {
@@ -82,6 +78,9 @@ PyObject *future_new(Loop *loop);
 
 /* What __init__ does; loop may be None. Runs Python. */
 int future_init(core_state *state, Future *self, PyObject *loop);
+
+/* From 3.15 on __init__ refuses to run twice: 0, or -1 with RuntimeError. */
+int future_refuse_second_init(const Future *self, const char *type_name);
 
 /* The state changes. 0, or -1 with InvalidStateError or what scheduling a callback raised;
    future_cancel 1 where it cancelled, 0 where it was done. */

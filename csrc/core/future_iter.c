@@ -1,8 +1,8 @@
 /* future_iter.c -- the iterator that `await future` steps: yields the future once, then returns.
 
    An interpreter that steps an iterator by tp_iternext (3.12 and newer) needs a StopIteration for
-   every result but None; making one costs more than the rest of the await. So one is kept and
-   used again, as long as nobody else has got hold of it.
+   every result but None; calling the class costs more than the rest of the await, so the object is
+   put together here. (Keeping one and using it again is faster still, but keeps results alive.)
 
    Invariants
    1. future is NULL once the result was given or an exception thrown in.
@@ -68,53 +68,25 @@ FutureIter_am_send(PyObject *op, PyObject *Py_UNUSED(value), PyObject **result)
     return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
-/* Raises StopIteration(value) the plain way; steals value. */
+/* Raises StopIteration(value); steals value. */
 static void
 raise_stop_iteration(PyObject *value)
 {
-    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
-    if (stop != NULL) {
-        PyErr_SetObject(PyExc_StopIteration, stop);
+    PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
+    PyStopIterationObject *stop = (PyStopIterationObject *)type->tp_alloc(type, 0);
+    if (stop == NULL) {
+        Py_DECREF(value);
+        return;
+    }
+    stop->value = value;
+    stop->args = PyTuple_Pack(1, value);
+    if (stop->args != NULL) {
+        PyErr_SetRaisedException((PyObject *)stop);
+    }
+    else {
         Py_DECREF(stop);
     }
-    Py_DECREF(value);
 }
-
-#if HAVE_SINGLE_OBJECT_ERROR_STATE
-
-/* Whether nobody else holds the kept exception or its args, and nothing was attached to it. */
-static bool
-is_pristine(PyStopIterationObject *stop)
-{
-    return Py_REFCNT(stop) == 1 && stop->traceback == NULL && stop->context == NULL
-           && stop->cause == NULL && stop->dict == NULL && stop->notes == NULL
-           && PyTuple_CheckExact(stop->args) && PyTuple_GET_SIZE(stop->args) == 1
-           && Py_REFCNT(stop->args) == 1;
-}
-
-static void
-raise_kept_stop_iteration(core_state *state, PyObject *value)
-{
-    PyStopIterationObject *stop = (PyStopIterationObject *)state->kept_stop_iteration;
-    if (stop == NULL || !is_pristine(stop)) {
-        PyObject *fresh = PyObject_CallOneArg(PyExc_StopIteration, value);
-        if (fresh == NULL) {
-            Py_DECREF(value);
-            return;
-        }
-        Py_XSETREF(state->kept_stop_iteration, fresh);
-        stop = (PyStopIterationObject *)fresh;
-    }
-    PyObject *old_arg = PyTuple_GET_ITEM(stop->args, 0);
-    PyTuple_SET_ITEM(stop->args, 0, Py_NewRef(value));
-    PyObject *old_value = stop->value;
-    stop->value = value;
-    PyErr_SetRaisedException(Py_NewRef((PyObject *)stop));
-    Py_XDECREF(old_arg);
-    Py_XDECREF(old_value);
-}
-
-#endif
 
 static PyObject *
 FutureIter_iternext(PyObject *op)
@@ -128,11 +100,7 @@ FutureIter_iternext(PyObject *op)
             Py_DECREF(result);
             return NULL;
         }
-#if HAVE_SINGLE_OBJECT_ERROR_STATE
-        raise_kept_stop_iteration(state_of(op), result);
-#else
         raise_stop_iteration(result);
-#endif
         return NULL;
     case PYGEN_ERROR:
         break;

@@ -179,6 +179,9 @@ Future_init(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:Future", names, &loop)) {
         return -1;
     }
+    if (future_refuse_second_init((Future *)op, "_asyncio.Future") < 0) {
+        return -1;
+    }
     return future_init(state_of(op), (Future *)op, loop);
 }
 
@@ -353,8 +356,10 @@ Future_finalize(PyObject *op)
     future_finalize((Future *)op);
 }
 
-bool
-future_stock_part_is_zero(const Future *self)
+/* Whether the stock base holds nothing, as it does but for 3.14's awaited-by set and a task that
+   was registered by asyncio's own _register_task. */
+static bool
+stock_part_is_zero(const Future *self)
 {
     uint64_t words[sizeof(self->stock_fields) / sizeof(uint64_t)], any = 0;
     memcpy(words, self->stock_fields, sizeof(words));
@@ -368,8 +373,26 @@ static bool
 needs_finalizer(PyObject *op, bool is_task)
 {
     Future *self = (Future *)op;
-    return self->log_traceback || (is_task && !future_stock_part_is_zero(self))
+    return self->log_traceback
            || (is_task && self->state == FUTURE_PENDING && ((Task *)op)->log_destroy_pending);
+}
+
+/* asyncio's own _register_task links, since 3.14, the stock base of a task into a list: it has to
+   leave that before it dies. Its reference count is 0: for the call it is lent one. */
+static void
+unregister_from_stock(core_state *state, PyObject *op)
+{
+    PyObject *pending = PyErr_GetRaisedException();
+    Py_SET_REFCNT(op, 1);
+    PyObject *answer = PyObject_CallOneArg(state->unregister_task, op);
+    if (answer == NULL) {
+        PyErr_WriteUnraisable(NULL);
+    }
+    Py_XDECREF(answer);
+    Py_SET_REFCNT(op, 0);
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
 }
 
 void
@@ -388,13 +411,16 @@ future_dealloc(PyObject *op)
     PyObject_ClearWeakRefs(op);
     if (is_task) {
         llist_remove(&((Task *)op)->node);
+        if (FUTURE_HAS_AWAITED_BY && !stock_part_is_zero(self)) {
+            unregister_from_stock(state, op);
+        }
     }
     LIVE_SUB(state, is_task ? LIVE_TASK : LIVE_FUTURE);
     Loop *own = (Loop *)Py_XNewRef((PyObject *)self->own_loop);
     is_task ? task_clear(op) : future_clear(op);
     bool is_kept = false;
     if (is_exact && own != NULL && !own->is_closed && !PyObject_GC_IsFinalized(op)
-        && future_stock_part_is_zero(self)) {
+        && stock_part_is_zero(self)) {
         self->state = FUTURE_PENDING;
         self->blocking = NOT_BLOCKING;
         is_kept = loop_free_list_put(is_task ? &own->free_tasks : &own->free_futures, op);

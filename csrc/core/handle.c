@@ -70,7 +70,7 @@ make(Loop *loop, PyTypeObject *type, bool is_timer, PyObject *callback, PyObject
     self->source_traceback = self->repr = self->weakrefs = NULL;
     self->running = 0;
     self->is_cancelled = self->is_dropped = self->is_packed = self->is_threadsafe = false;
-    self->when_is_int = self->is_scheduled = false;
+    self->when_is_object = self->is_scheduled = false;
     self->is_timer = is_timer;
     PyObject **own_args = handle_args(self);
     for (Py_ssize_t i = 0; i < nargs; i++) {
@@ -102,9 +102,24 @@ timer_handle_new(Loop *loop, double when, PyObject *callback, PyObject *const *a
 {
     Handle *self = make(loop, loop->state->TimerHandle_type, true, callback, args, nargs, context);
     if (self != NULL) {
-        ((TimerHandle *)self)->when = when;
+        ((TimerHandle *)self)->when.seconds = when;
     }
     return (PyObject *)self;
+}
+
+void
+timer_handle_set_when(PyObject *op, PyObject *when)
+{
+    TimerHandle *self = (TimerHandle *)op;
+    PyObject *old = self->handle.when_is_object ? self->when.object : NULL;
+    self->handle.when_is_object = !PyFloat_CheckExact(when);
+    if (self->handle.when_is_object) {
+        self->when.object = Py_NewRef(when);
+    }
+    else {
+        self->when.seconds = PyFloat_AS_DOUBLE(when);
+    }
+    Py_XDECREF(old);
 }
 
 /* Drops callback and arguments. May run Python (destructors). */
@@ -329,6 +344,9 @@ handle_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->callback);
     Py_VISIT(self->context);
     Py_VISIT(self->source_traceback);
+    if (self->when_is_object) {
+        Py_VISIT(((TimerHandle *)self)->when.object);
+    }
     PyObject **args = handle_args(self);
     for (Py_ssize_t i = 0; i < Py_SIZE(self); i++) {
         Py_VISIT(args[i]);
@@ -344,6 +362,10 @@ handle_clear(PyObject *op)
     Py_CLEAR(self->context);
     Py_CLEAR(self->source_traceback);
     Py_CLEAR(self->repr);
+    if (self->when_is_object) {
+        self->when_is_object = false;
+        Py_CLEAR(((TimerHandle *)self)->when.object);
+    }
     return 0;
 }
 
@@ -447,14 +469,8 @@ TimerHandle_init(PyObject *op, PyObject *args, PyObject *kwargs)
                                      &callback_args, &loop, &context)) {
         return -1;
     }
-    Handle *self = (Handle *)op;
-    double seconds = PyFloat_AsDouble(when);
-    if (seconds == -1.0 && PyErr_Occurred()) {
-        return -1;
-    }
-    ((TimerHandle *)self)->when = seconds;
-    self->when_is_int = PyLong_CheckExact(when);
-    return init_fields(self, callback, callback_args, loop, context);
+    timer_handle_set_when(op, when);
+    return init_fields((Handle *)op, callback, callback_args, loop, context);
 }
 
 static PyObject *
@@ -520,8 +536,9 @@ Handle_repr(PyObject *op)
 static PyObject *
 when_object(Handle *self)
 {
-    double when = ((TimerHandle *)self)->when;
-    return self->when_is_int ? PyLong_FromDouble(when) : PyFloat_FromDouble(when);
+    const TimerHandle *timer = (const TimerHandle *)self;
+    return self->when_is_object ? Py_NewRef(timer->when.object)
+                                : PyFloat_FromDouble(timer->when.seconds);
 }
 
 static PyObject *
@@ -611,28 +628,30 @@ set_scheduled(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     return is_true < 0 ? -1 : 0;
 }
 
-/* 1 or 0 where both are TimerHandles of ours that are equal or not, -1 with an exception. */
+/* getter(a) == getter(b): 1, 0 or -1. */
 static int
-timers_equal(Handle *a, Handle *b)
+attributes_equal(PyObject *a, PyObject *b, PyObject *(*getter)(PyObject *, void *))
 {
-    if (((TimerHandle *)a)->when != ((TimerHandle *)b)->when
-        || a->is_cancelled != b->is_cancelled) {
+    PyObject *value_a = getter(a, NULL), *value_b = getter(b, NULL);
+    int equal = value_a == NULL || value_b == NULL
+                    ? -1
+                    : PyObject_RichCompareBool(value_a, value_b, Py_EQ);
+    Py_XDECREF(value_a);
+    Py_XDECREF(value_b);
+    return equal;
+}
+
+static int
+timers_equal(PyObject *a, PyObject *b)
+{
+    if (((Handle *)a)->is_cancelled != ((Handle *)b)->is_cancelled) {
         return 0;
     }
-    PyObject *callback_a = get_callback((PyObject *)a, NULL);
-    PyObject *callback_b = get_callback((PyObject *)b, NULL);
-    int equal = PyObject_RichCompareBool(callback_a, callback_b, Py_EQ);
-    Py_DECREF(callback_a);
-    Py_DECREF(callback_b);
-    if (equal <= 0) {
-        return equal;
+    int equal = attributes_equal(a, b, get_when);
+    if (equal > 0) {
+        equal = attributes_equal(a, b, get_callback);
     }
-    PyObject *args_a = get_args((PyObject *)a, NULL);
-    PyObject *args_b = get_args((PyObject *)b, NULL);
-    equal = args_a == NULL || args_b == NULL ? -1 : PyObject_RichCompareBool(args_a, args_b, Py_EQ);
-    Py_XDECREF(args_a);
-    Py_XDECREF(args_b);
-    return equal;
+    return equal > 0 ? attributes_equal(a, b, get_args) : equal;
 }
 
 static PyObject *
@@ -641,17 +660,19 @@ TimerHandle_richcompare(PyObject *a, PyObject *b, int operation)
     if (!PyObject_TypeCheck(b, state_of(a)->TimerHandle_type)) {
         Py_RETURN_NOTIMPLEMENTED;
     }
-    double when_a = ((TimerHandle *)a)->when, when_b = ((TimerHandle *)b)->when;
-    if ((operation == Py_LT || operation == Py_LE) && when_a < when_b) {
-        Py_RETURN_TRUE;
+    if (operation != Py_EQ && operation != Py_NE) {
+        int strict = operation == Py_LT || operation == Py_LE ? Py_LT : Py_GT;
+        PyObject *when_a = when_object((Handle *)a), *when_b = when_object((Handle *)b);
+        int comes_first = when_a == NULL || when_b == NULL
+                              ? -1
+                              : PyObject_RichCompareBool(when_a, when_b, strict);
+        Py_XDECREF(when_a);
+        Py_XDECREF(when_b);
+        if (comes_first != 0 || operation == strict) {
+            return comes_first < 0 ? NULL : PyBool_FromLong(comes_first);
+        }
     }
-    if ((operation == Py_GT || operation == Py_GE) && when_a > when_b) {
-        Py_RETURN_TRUE;
-    }
-    if (operation == Py_LT || operation == Py_GT) {
-        Py_RETURN_FALSE;
-    }
-    int equal = timers_equal((Handle *)a, (Handle *)b);
+    int equal = timers_equal(a, b);
     return equal < 0 ? NULL : PyBool_FromLong(operation == Py_NE ? !equal : equal);
 }
 

@@ -41,13 +41,16 @@ typedef struct {
     bool is_packed;
     bool is_threadsafe; /* by call_soon_threadsafe: since 3.14 cancel() waits for the callback */
     bool is_timer;
-    bool when_is_int; /* call_at() was given an int: when() gives one back */
+    bool when_is_object; /* call_at() was given no plain float: when() gives the same back */
     bool is_scheduled; /* TimerHandle._scheduled as Python code set it */
 } Handle;
 
 typedef struct {
     Handle handle;
-    double when;
+    union {
+        double seconds;
+        PyObject *object; /* owned, where when_is_object */
+    } when;
     timer_node node;
 } TimerHandle;
 
@@ -73,6 +76,9 @@ PyObject *handle_new(Loop *loop, PyObject *callback, PyObject *const *args, Py_s
 /* The same with a time, in no heap yet. */
 PyObject *timer_handle_new(Loop *loop, double when, PyObject *callback, PyObject *const *args,
                            Py_ssize_t nargs, PyObject *context);
+
+/* Has when() give `when` itself back, a number of another type than float. */
+void timer_handle_set_when(PyObject *handle, PyObject *when);
 
 /* Runs the callback in its context, unless cancelled; an exception goes to the loop's handler.
    0, or -1 with KeyboardInterrupt or SystemExit. Runs Python. */

@@ -56,13 +56,15 @@ loop_refresh_overrides(Loop *self)
     int call_soon = is_ours(self, dict, state->name_call_soon, state->Loop_call_soon);
     int call_at = is_ours(self, dict, state->name_call_at, state->Loop_call_at);
     int time = is_ours(self, dict, state->name_time, state->Loop_time);
+    int get_debug = is_ours(self, dict, state->name_get_debug, state->Loop_get_debug);
     Py_XDECREF(dict);
-    if (call_soon < 0 || call_at < 0 || time < 0) {
+    if (call_soon < 0 || call_at < 0 || time < 0 || get_debug < 0) {
         return -1;
     }
     self->call_soon_is_ours = call_soon;
     self->call_at_is_ours = call_at;
     self->time_is_ours = time;
+    self->get_debug_is_ours = get_debug;
     self->type_version = Py_TYPE(self)->tp_version_tag;
     refresh_is_direct(self);
     return 0;
@@ -242,7 +244,7 @@ Loop_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* Attributes set on an instance can put another call_soon, call_at or time in the way of ours. */
+/* Attributes set on an instance can put another call_soon, say, in the way of ours. */
 static int
 Loop_setattro(PyObject *op, PyObject *name, PyObject *value)
 {
@@ -253,7 +255,8 @@ Loop_setattro(PyObject *op, PyObject *name, PyObject *value)
     }
     if (PyUnicode_Compare(name, state->name_call_soon) == 0
         || PyUnicode_Compare(name, state->name_call_at) == 0
-        || PyUnicode_Compare(name, state->name_time) == 0) {
+        || PyUnicode_Compare(name, state->name_time) == 0
+        || PyUnicode_Compare(name, state->name_get_debug) == 0) {
         return loop_refresh_overrides(self);
     }
     return 0;
@@ -495,23 +498,29 @@ static PyType_Spec Loop_spec = {
     .slots = Loop_slots,
 };
 
-/* Whether this version's create_task(coro, **kwargs) hands what it does not know to Task. */
+/* What this version's create_task does: see the two fields of core_state. */
 static int
-find_create_task_signature(core_state *state)
+find_create_task_behaviour(core_state *state)
 {
     PyObject *code = PyObject_GetAttrString(state->stock_create_task, "__code__");
     PyObject *flags = code == NULL ? NULL : PyObject_GetAttrString(code, "co_flags");
-    long value = flags == NULL ? -1 : PyLong_AsLong(flags);
+    PyObject *names = code == NULL ? NULL : PyObject_GetAttrString(code, "co_names");
+    PyObject *set_name = PyUnicode_FromString("set_name");
+    long flag_bits = flags == NULL ? -1 : PyLong_AsLong(flags);
+    int names_all = names == NULL || set_name == NULL ? -1 : PySequence_Contains(names, set_name);
     Py_XDECREF(code);
     Py_XDECREF(flags);
-    state->create_task_takes_more = value >= 0 && (value & CO_VARKEYWORDS);
-    return value < 0 ? -1 : 0;
+    Py_XDECREF(names);
+    Py_XDECREF(set_name);
+    state->create_task_takes_more = flag_bits >= 0 && (flag_bits & CO_VARKEYWORDS);
+    state->create_task_names_all = names_all > 0;
+    return flag_bits < 0 || names_all < 0 ? -1 : 0;
 }
 
 int
 loop_init_type(PyObject *module, core_state *state)
 {
-    if (find_create_task_signature(state) < 0
+    if (find_create_task_behaviour(state) < 0
         || state_add_type(module, &state->Loop_type, &Loop_spec, NULL) < 0) {
         return -1;
     }
@@ -519,7 +528,9 @@ loop_init_type(PyObject *module, core_state *state)
     state->Loop_call_soon = PyObject_GetAttr(type, state->name_call_soon);
     state->Loop_call_at = PyObject_GetAttr(type, state->name_call_at);
     state->Loop_time = PyObject_GetAttr(type, state->name_time);
+    state->Loop_get_debug = PyObject_GetAttr(type, state->name_get_debug);
     return state->Loop_call_soon == NULL || state->Loop_call_at == NULL || state->Loop_time == NULL
+                   || state->Loop_get_debug == NULL
                ? -1
                : 0;
 }

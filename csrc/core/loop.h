@@ -3,7 +3,7 @@
    Invariants (loop_check, debug builds)
    1. ready holds owned references: Tasks (to step), our Handles, or foreign handles (to _run()).
    2. timers holds one owned reference for each TimerHandle in it.
-   3. is_direct is true exactly where a callback may go into the ring without asking anyone: not
+   3. is_direct (asked by loop_is_direct, which sees classes patched later) is true exactly where a callback may go into the ring without asking anyone: not
       closed, not in debug mode, and nobody has put another call_soon in the way.
    4. While is_sleeping the GIL is free and the loop's thread waits in the poller; whoever then
       puts something into ready must wake it (loop_wake).
@@ -51,6 +51,7 @@ typedef struct Loop {
     bool call_soon_is_ours;
     bool call_at_is_ours;
     bool time_is_ours;
+    bool get_debug_is_ours;
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
     int is_running;
@@ -75,10 +76,24 @@ loop_cast(const core_state *state, PyObject *object)
     return PyObject_TypeCheck(object, state->Loop_type) ? (Loop *)object : NULL;
 }
 
+/* Finds out anew what of the loop is overridden, by its type or on the instance: 0 or -1. */
+int loop_refresh_overrides(Loop *self);
+
 static inline bool
 loop_debug_is_plain_off(const Loop *self)
 {
-    return self->debug == Py_False;
+    return self->debug == Py_False && self->get_debug_is_ours;
+}
+
+/* Whether a callback may go into the ring without asking anyone. Keeps the pending exception. */
+static inline bool
+loop_is_direct(Loop *self)
+{
+    if (Py_TYPE(self)->tp_version_tag != self->type_version && loop_refresh_overrides(self) < 0) {
+        PyErr_Clear(); /* a broken class: the slow way will tell */
+        return false;
+    }
+    return self->is_direct;
 }
 
 /* Memory of a dead object of this type as a new, tracked object with one reference and all
@@ -133,9 +148,6 @@ loop_wake(Loop *self)
 
 /* RuntimeError where the loop is closed. */
 int loop_check_closed(Loop *self);
-
-/* Finds out anew what of the loop is overridden, by its type or on the instance. */
-int loop_refresh_overrides(Loop *self);
 
 /* loop.time() as a double: our clock, or the overriding method. Runs Python then. */
 int loop_time(Loop *self, double *seconds);

@@ -311,9 +311,6 @@ Loop_run_until_stopped(PyObject *op, PyObject *Py_UNUSED(unused))
         if (self->is_stopping) {
             break;
         }
-        if (Py_TYPE(op)->tp_version_tag != self->type_version && status == 0) {
-            status = loop_refresh_overrides(self);
-        }
     }
     bridge_flush(self);
     return status < 0 ? NULL : Py_NewRef(Py_None);

@@ -113,14 +113,13 @@ Loop_call_soon_threadsafe(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
 }
 
 static PyObject *
-schedule_at(Loop *self, double when, bool when_is_int, const args_bound *bound, int callback_index)
+schedule_at(Loop *self, double when, const args_bound *bound)
 {
     TimerHandle *handle = (TimerHandle *)timer_handle_new(
-        self, when, bound->leading[callback_index], bound->rest, bound->rest_count, bound->context);
+        self, when, bound->leading[1], bound->rest, bound->rest_count, bound->context);
     if (handle == NULL) {
         return NULL;
     }
-    handle->handle.when_is_int = when_is_int;
     if (timer_heap_add(&self->timers, &handle->node, clock_deadline_ns(when)) < 0) {
         Py_DECREF(handle);
         return PyErr_NoMemory();
@@ -152,7 +151,11 @@ Loop_call_at(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
     if (when == -1.0 && PyErr_Occurred()) {
         return NULL;
     }
-    return schedule_at(self, when, PyLong_CheckExact(bound.leading[0]), &bound, 1);
+    PyObject *handle = schedule_at(self, when, &bound);
+    if (handle != NULL && !PyFloat_CheckExact(bound.leading[0])) {
+        timer_handle_set_when(handle, bound.leading[0]);
+    }
+    return handle;
 }
 
 PyObject *
@@ -167,7 +170,7 @@ Loop_call_later(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     }
     PyObject *delay = bound.leading[0];
     bool is_plain = PyFloat_CheckExact(delay) || PyLong_CheckExact(delay);
-    if (!is_plain || !self->is_direct || !self->call_at_is_ours) {
+    if (!is_plain || !loop_is_direct(self) || !self->call_at_is_ours) {
         PyObject *stack[nargs + 1 + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames))];
         stack[0] = op;
         for (Py_ssize_t i = 0; i < (Py_ssize_t)(sizeof(stack) / sizeof(stack[0])) - 1; i++) {
@@ -179,7 +182,7 @@ Loop_call_later(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     if ((seconds == -1.0 && PyErr_Occurred()) || loop_time(self, &now) < 0) {
         return NULL;
     }
-    return schedule_at(self, now + seconds, false, &bound, 1);
+    return schedule_at(self, now + seconds, &bound);
 }
 
 PyObject *
@@ -259,6 +262,20 @@ bind_task_arguments(const core_state *state, PyObject *const *args, Py_ssize_t n
     return bound->coro != NULL;
 }
 
+/* To 3.13.2 create_task names a factory's task only when it has it: after the eager step, and in
+   3.13.0 "None" where no name was given. */
+static PyObject *
+create_eager_task_named_later(Loop *self, const task_arguments *bound)
+{
+    PyObject *task = task_new(self, bound->coro, NULL, bound->context, self->is_running > 0);
+    PyObject *name = bound->name == NULL ? Py_None : bound->name;
+    if (task != NULL && (name != Py_None || self->state->create_task_names_all)
+        && task_set_name((Task *)task, name) < 0) {
+        Py_CLEAR(task);
+    }
+    return task;
+}
+
 PyObject *
 Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -279,13 +296,14 @@ Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
         return NULL;
     }
     if (self->task_factory != Py_None) {
-        /* asyncio's own eager factory makes what we make with eager_start, where create_task hands
-           it no more than it was given (3.13.0 and older rename the task). */
-        if (self->task_factory != self->state->stock_eager_factory
-            || !self->state->create_task_takes_more) {
+        /* asyncio's own eager factory makes what we make with eager_start. */
+        if (self->task_factory != self->state->stock_eager_factory || bound.eager_start != NULL) {
             return create_task_by_stock(self, args, nargs, kwnames);
         }
-        eager_start = bound.eager_start == NULL ? 1 : eager_start;
+        if (!self->state->create_task_takes_more) {
+            return create_eager_task_named_later(self, &bound);
+        }
+        eager_start = 1;
     }
     return task_new(self, bound.coro, bound.name, bound.context,
                     eager_start && self->is_running > 0);

@@ -79,7 +79,7 @@ state_init(core_state *state)
     X(Handle_type) X(TimerHandle_type) X(context_keyword) X(stock_eager_factory)             \
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
     X(discard_from_awaited_by)                                                               \
-    X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(kept_stop_iteration)                    \
+    X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(Loop_get_debug)                    \
     X(coroutine_types) X(current_tasks) X(swap_current_task) X(enter_task) X(leave_task)
 
 int

@@ -56,7 +56,7 @@ typedef struct {
     PyObject *Loop_call_soon;     /* our own attributes, to tell an override from them */
     PyObject *Loop_call_at;
     PyObject *Loop_time;
-    PyObject *kept_stop_iteration; /* see core/future_iter.c; may be NULL */
+    PyObject *Loop_get_debug;
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 
     /* core/bridge.c: where the running interpreter keeps the current task. */
@@ -68,6 +68,7 @@ typedef struct {
 
     llist_node handle_waiters;    /* core/handle.c: threads that wait for a running callback */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
+    bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
 
     llist_node tasks;
     unsigned long long task_count;

@@ -29,6 +29,17 @@ is_coroutine(core_state *state, PyObject *coro)
     return is_true;
 }
 
+int
+task_set_name(Task *self, PyObject *name)
+{
+    name = PyUnicode_CheckExact(name) ? Py_NewRef(name) : PyObject_Str(name); // runs Python
+    if (name == NULL) {
+        return -1;
+    }
+    Py_XSETREF(self->name, name);
+    return 0;
+}
+
 /* What __init__ does once the future part is set up. name and context may be NULL or None. */
 static int
 init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObject *context,
@@ -48,6 +59,12 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
             return -1;
         }
     }
+    else if (TASK_CHECKS_CONTEXT && !PyContext_CheckExact(context)) {
+        self->log_destroy_pending = false;
+        PyErr_Format(PyExc_TypeError, "a contextvars.Context was expected, got %s",
+                     Py_TYPE(context)->tp_name);
+        return -1;
+    }
     else {
         Py_INCREF(context);
     }
@@ -61,12 +78,8 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
         Py_CLEAR(self->name);
         self->number = ++state->task_count;
     }
-    else {
-        name = PyUnicode_CheckExact(name) ? Py_NewRef(name) : PyObject_Str(name);
-        if (name == NULL) {
-            return -1;
-        }
-        Py_XSETREF(self->name, name);
+    else if (task_set_name(self, name) < 0) {
+        return -1;
     }
     if (!llist_is_linked(&self->node)) {
         llist_append(&state->tasks, &self->node);
@@ -165,7 +178,8 @@ Task_init(PyObject *op, PyObject *args, PyObject *kwargs)
         return -1;
     }
 #endif
-    if (future_init(state, &self->future, loop) < 0) {
+    if (future_refuse_second_init(&self->future, "_asyncio.Task") < 0
+        || future_init(state, &self->future, loop) < 0) {
         return -1;
     }
     if (eager_start) {
@@ -291,12 +305,7 @@ Task_get_name(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Task_set_name(PyObject *op, PyObject *value)
 {
-    PyObject *name = PyUnicode_CheckExact(value) ? Py_NewRef(value) : PyObject_Str(value);
-    if (name == NULL) {
-        return NULL;
-    }
-    Py_XSETREF(((Task *)op)->name, name);
-    Py_RETURN_NONE;
+    return task_set_name((Task *)op, value) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
@@ -344,29 +353,10 @@ Task_repr(PyObject *op)
     return PyObject_CallOneArg(state_of(op)->task_repr, op);
 }
 
-/* Somebody may have registered it with asyncio's own _register_task, which since 3.14 links the
-   stock base into a list: it has to leave that before it dies. Keeps the pending exception. */
-static void
-unregister_from_stock(core_state *state, PyObject *op)
-{
-    PyObject *pending = PyErr_GetRaisedException();
-    PyObject *answer = PyObject_CallOneArg(state->unregister_task, op);
-    if (answer == NULL) {
-        PyErr_WriteUnraisable(op);
-    }
-    Py_XDECREF(answer);
-    if (pending != NULL) {
-        PyErr_SetRaisedException(pending);
-    }
-}
-
 static void
 Task_finalize(PyObject *op)
 {
     Task *self = (Task *)op;
-    if (!future_stock_part_is_zero(&self->future)) {
-        unregister_from_stock(future_state_of(&self->future), op);
-    }
     if (self->future.state == FUTURE_PENDING && self->log_destroy_pending
         && future_is_alive(&self->future)) {
         report_destroyed_pending(future_state_of(&self->future), self->future.loop, op,

@@ -55,6 +55,9 @@ int task_schedule_step(core_state *state, Task *self, PyObject *exception);
 /* The first step, at once. Runs Python. */
 int task_start_eagerly(core_state *state, Task *self);
 
+/* Sets the name to str(name): 0 or -1. */
+int task_set_name(Task *self, PyObject *name);
+
 /* tp_clear of a Task. */
 int task_clear(PyObject *self);
 

@@ -25,7 +25,7 @@ int
 task_schedule_step(core_state *state, Task *self, PyObject *exception)
 {
     Loop *own = self->future.own_loop;
-    if (own != NULL && own->is_direct && exception == NULL
+    if (own != NULL && loop_is_direct(own) && exception == NULL
         && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
         return loop_put_steal(own, Py_NewRef((PyObject *)self));
     }

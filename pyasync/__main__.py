@@ -1,0 +1,147 @@
+"""Runs an unchanged program on pyasync's event loop, as the interpreter would run it.
+
+Nothing of this file is left where the program could see it: ``__main__`` is a module of its own,
+sys.argv and sys.path are the program's, and a traceback begins at its first line.
+"""
+
+import builtins
+import io
+import os
+import pkgutil
+import runpy
+import sys
+import textwrap
+import types
+from importlib.machinery import SourceFileLoader
+
+import pyasync
+
+USAGE = """\
+usage: python -m pyasync [-c code | -m module | script | -] [argument ...]
+"""
+
+HELP = f"""\
+{USAGE}
+Run an unchanged program with pyasync as asyncio's event loop.
+
+  -c code        the program is the code given
+  -m module      the program is a module
+  script         the program is a file, a folder or a zip file with a __main__.py
+  -              the program is read from standard input (the default, if not a terminal)
+  -h, --help     show this and exit
+  -V, --version  show the version and exit
+
+Without a program: asyncio's prompt, with top-level await, on pyasync's event loop.
+"""
+
+
+def main(arguments):
+    """Run what the arguments ask for; returns the exit status where the program sets none."""
+    match arguments:
+        case [] if sys.stdin is not None and sys.stdin.isatty():
+            run(run_module, 'asyncio', [])
+        case []:
+            run(run_stdin, '', [])
+        case ['-', *rest]:
+            run(run_stdin, '-', rest)
+        case ['-h' | '--help', *_]:
+            print(HELP, end='')
+        case ['-V' | '--version', *_]:
+            print(f'pyasync {pyasync.__version__}')
+        case ['-c' | '-m' as option]:
+            return refuse(f'argument expected for the {option} option')
+        case ['-c', code, *rest]:
+            run(run_code, code, rest)
+        case ['-m', module, *rest]:
+            run(run_module, module, rest)
+        case [option, *_] if option.startswith('-'):
+            return refuse(f'unknown option {option}')
+        case [path, *rest] if os.path.exists(path):
+            run(run_path, path, rest)
+        case [path, *_]:
+            reason = f"can't open file {os.path.abspath(path)!r}: No such file or directory"
+            print(f'python -m pyasync: {reason}', file=sys.stderr)
+            return 2
+    return 0
+
+
+def refuse(reason):
+    print(f'python -m pyasync: {reason}\n{USAGE}', end='', file=sys.stderr)
+    return 2
+
+
+def run(kind, program, arguments):
+    """Run a program in a fresh __main__; what it raises is left to the interpreter."""
+    sys.modules['__main__'] = module = types.ModuleType('__main__')
+    module.__builtins__ = builtins
+    pyasync.install()
+    try:
+        kind(program, arguments, vars(module))
+    except BaseException as exc:
+        report_from(exc.__traceback__.tb_next.tb_next)
+        raise
+
+
+def report_from(traceback):
+    """Have the interpreter report the exception that ends it with this traceback."""
+    hook = sys.excepthook
+
+    def excepthook(kind, exc, _):
+        sys.excepthook = hook
+        hook(kind, exc.with_traceback(traceback), traceback)
+
+    sys.excepthook = excepthook
+
+
+def run_code(code, arguments, namespace):
+    sys.argv[:] = ['-c', *arguments]
+    set_first_path('')
+    if sys.version_info >= (3, 14):  # as the interpreter does from then on
+        code = textwrap.dedent(code)
+    exec(compile(code, '<string>', 'exec', dont_inherit=True), namespace)
+
+
+def run_stdin(name, arguments, namespace):
+    sys.argv[:] = [name, *arguments]
+    set_first_path('')
+    code = sys.stdin.buffer.read()
+    exec(compile(code, '<stdin>', 'exec', dont_inherit=True), namespace)
+
+
+def run_module(name, arguments, _):
+    sys.argv[:] = ['-m', *arguments]
+    runpy._run_module_as_main(name)
+
+
+def run_path(path, arguments, namespace):
+    sys.argv[:] = [path, *arguments]
+    if pkgutil.get_importer(path) is not None:  # a folder or a zip file
+        set_first_path(path, always=True)
+        runpy._run_module_as_main('__main__', alter_argv=False)
+        return
+    set_first_path(os.path.dirname(os.path.realpath(path)))
+    path = os.path.abspath(path)
+    loader = SourceFileLoader('__main__', path)
+    namespace.update(__file__=path, __cached__=None, __loader__=loader)
+    exec(code_of(path), namespace)
+
+
+def code_of(path):
+    with io.open_code(path) as file:
+        code = pkgutil.read_code(file)
+        if code is None:  # not a .pyc
+            file.seek(0)
+            code = compile(file.read(), path, 'exec', dont_inherit=True)
+    return code
+
+
+def set_first_path(path, always=False):
+    """Put path where the interpreter has put the current folder for us."""
+    if not sys.flags.safe_path:
+        sys.path[0] = path
+    elif always:
+        sys.path.insert(0, path)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
