@@ -12,7 +12,7 @@ import runpy
 import sys
 import textwrap
 import types
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader
 
 import pyasync
 
@@ -38,12 +38,6 @@ Without a program: asyncio's prompt, with top-level await, on pyasync's event lo
 def main(arguments):
     """Run what the arguments ask for; returns the exit status where the program sets none."""
     match arguments:
-        case [] if sys.stdin is not None and sys.stdin.isatty():
-            run(run_module, 'asyncio', [])
-        case []:
-            run(run_stdin, '', [])
-        case ['-', *rest]:
-            run(run_stdin, '-', rest)
         case ['-h' | '--help', *_]:
             print(HELP, end='')
         case ['-V' | '--version', *_]:
@@ -54,14 +48,16 @@ def main(arguments):
             run(run_code, code, rest)
         case ['-m', module, *rest]:
             run(run_module, module, rest)
+        case [] | ['-', *_] if sys.stdin is not None and sys.stdin.isatty():
+            run(run_module, 'asyncio', [])
+        case []:
+            run(run_stdin, '', [])
+        case ['-', *rest]:
+            run(run_stdin, '-', rest)
         case [option, *_] if option.startswith('-'):
             return refuse(f'unknown option {option}')
-        case [path, *rest] if os.path.exists(path):
+        case [path, *rest]:
             run(run_path, path, rest)
-        case [path, *_]:
-            reason = f"can't open file {os.path.abspath(path)!r}: No such file or directory"
-            print(f'python -m pyasync: {reason}', file=sys.stderr)
-            return 2
     return 0
 
 
@@ -74,21 +70,27 @@ def run(kind, program, arguments):
     """Run a program in a fresh __main__; what it raises is left to the interpreter."""
     sys.modules['__main__'] = module = types.ModuleType('__main__')
     module.__builtins__ = builtins
+    module.__loader__ = BuiltinImporter
     pyasync.install()
     try:
         kind(program, arguments, vars(module))
+    except SystemExit:
+        raise
     except BaseException as exc:
-        report_from(exc.__traceback__.tb_next.tb_next)
+        hide_our_frames(exc)
         raise
 
 
-def report_from(traceback):
-    """Have the interpreter report the exception that ends it with this traceback."""
-    hook = sys.excepthook
+def hide_our_frames(exc):
+    """Have the interpreter, which is about to report exc, begin its traceback below this file."""
+    report = sys.excepthook
+    traceback = exc.__traceback__
+    while traceback is not None and traceback.tb_frame.f_globals is globals():
+        traceback = traceback.tb_next
 
     def excepthook(kind, exc, _):
-        sys.excepthook = hook
-        hook(kind, exc.with_traceback(traceback), traceback)
+        sys.excepthook = report
+        report(kind, exc.with_traceback(traceback), traceback)
 
     sys.excepthook = excepthook
 
@@ -104,7 +106,8 @@ def run_code(code, arguments, namespace):
 def run_stdin(name, arguments, namespace):
     sys.argv[:] = [name, *arguments]
     set_first_path('')
-    code = sys.stdin.buffer.read()
+    namespace['__file__'] = '<stdin>'
+    code = sys.stdin.buffer.read() if sys.stdin is not None else b''
     exec(compile(code, '<stdin>', 'exec', dont_inherit=True), namespace)
 
 
@@ -116,18 +119,23 @@ def run_module(name, arguments, _):
 def run_path(path, arguments, namespace):
     sys.argv[:] = [path, *arguments]
     if pkgutil.get_importer(path) is not None:  # a folder or a zip file
-        set_first_path(path, always=True)
+        set_first_path(os.path.abspath(path), always=True)
         runpy._run_module_as_main('__main__', alter_argv=False)
         return
     set_first_path(os.path.dirname(os.path.realpath(path)))
     path = os.path.abspath(path)
-    loader = SourceFileLoader('__main__', path)
-    namespace.update(__file__=path, __cached__=None, __loader__=loader)
+    namespace.update(__file__=path, __loader__=SourceFileLoader('__main__', path))
     exec(code_of(path), namespace)
 
 
 def code_of(path):
-    with io.open_code(path) as file:
+    try:
+        file = io.open_code(path)
+    except OSError as exc:
+        reason = f"can't open file {path!r}: [Errno {exc.errno}] {exc.strerror}"
+        print(f'{sys.executable}: {reason}', file=sys.stderr)
+        sys.exit(2)
+    with file:
         code = pkgutil.read_code(file)
         if code is None:  # not a .pyc
             file.seek(0)
@@ -144,4 +152,5 @@ def set_first_path(path, always=False):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    if status := main(sys.argv[1:]):
+        sys.exit(status)

@@ -68,7 +68,7 @@ class _Submodules:
         if package != PACKAGE or name.startswith('_'):
             return None
         stock_name = f'asyncio.{name}'
-        if PathFinder.find_spec(stock_name, asyncio.__path__) is None:
+        if stock_name not in sys.modules and not PathFinder.find_spec(stock_name, asyncio.__path__):
             return None
         return ModuleSpec(fullname, _Submodules, origin=stock_name)
 

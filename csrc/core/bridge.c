@@ -2,6 +2,8 @@
 
 #include "core/bridge.h"
 
+#include <string.h>
+
 enum {
     /* Words of the thread state searched behind its public part. On 3.14 and 3.15 the field is
        among the first ten. */
@@ -83,6 +85,68 @@ done:
     return status;
 }
 
+/* Sets a variable in a new Context and looks for the word that this changes: the mapping. The
+   answer is tried out before it is believed. */
+static int
+find_context_vars(core_state *state)
+{
+    enum { MAX_WORDS = 16 };
+    void *before[MAX_WORDS], *after[MAX_WORDS];
+    size_t size = (size_t)PyContext_Type.tp_basicsize;
+    int status = -1;
+    PyObject *token = NULL, *fresh = PyContext_New(), *context = PyContext_New();
+    PyObject *variable = PyContextVar_New("pyasync", NULL);
+    if (fresh == NULL || context == NULL || variable == NULL) {
+        goto done;
+    }
+    status = 0;
+    if (size > sizeof(before) || size % sizeof(void *) != 0) {
+        goto done;
+    }
+    memcpy(before, context, size);
+    status = PyContext_Enter(context);
+    if (status < 0) {
+        goto done;
+    }
+    token = PyContextVar_Set(variable, Py_None);
+    if (PyContext_Exit(context) < 0 || token == NULL) {
+        status = -1;
+        goto done;
+    }
+    Py_CLEAR(token);
+    memcpy(after, context, size);
+    Py_ssize_t offset = 0;
+    int changed = 0;
+    for (size_t i = sizeof(PyObject) / sizeof(void *); i < size / sizeof(void *); i++) {
+        if (before[i] != after[i]) {
+            offset = (Py_ssize_t)(i * sizeof(void *));
+            changed++;
+        }
+    }
+    if (changed != 1) {
+        goto done;
+    }
+    PyObject **mapping = (PyObject **)((char *)context + offset);
+    PyObject **no_mapping = (PyObject **)((char *)fresh + offset);
+    if (*mapping == NULL || *no_mapping == NULL || Py_TYPE(*mapping) != Py_TYPE(*no_mapping)
+        || strcmp(Py_TYPE(*mapping)->tp_name, "hamt") != 0) {
+        goto done;
+    }
+    state->no_context_vars = Py_NewRef(*no_mapping);
+    Py_SETREF(*no_mapping, Py_NewRef(*mapping));
+    if (PyObject_Size(fresh) == 1) {
+        state->context_vars_offset = offset;
+        state->context_vars_type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(*mapping));
+    }
+    status = PyErr_Occurred() ? -1 : 0;
+done:
+    Py_XDECREF(token);
+    Py_XDECREF(fresh);
+    Py_XDECREF(context);
+    Py_XDECREF(variable);
+    return status;
+}
+
 int
 bridge_init(core_state *state)
 {
@@ -103,6 +167,9 @@ bridge_init(core_state *state)
     status = 0;
     if (state->current_tasks == NULL && state->swap_current_task != NULL) {
         status = find_running_task(state, set_running_loop, get_running_loop);
+    }
+    if (status == 0) {
+        status = find_context_vars(state);
     }
 done:
     Py_XDECREF(module);

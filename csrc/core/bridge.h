@@ -1,4 +1,4 @@
-/* bridge.h -- the current task, kept where the running interpreter's asyncio keeps it.
+/* bridge.h -- private state of CPython and its asyncio: the current task, a Context's variables.
 
    asyncio.current_task() stays stock and must find our tasks. To 3.13 it looks into the dict
    _asyncio._current_tasks; from 3.14 on into a field of the thread state, whose offset is found at
@@ -48,6 +48,13 @@ PyObject *bridge_swap(core_state *state, PyObject *loop, PyObject *task);
 /* Enters and leaves by asyncio's own functions, on any loop: 0 or -1. */
 int bridge_enter_any(core_state *state, PyObject *loop, PyObject *task);
 int bridge_leave_any(core_state *state, PyObject *loop, PyObject *task);
+
+/* Where a contextvars.Context keeps the mapping of its variables. */
+static inline PyObject **
+bridge_context_vars(const core_state *state, PyObject *context)
+{
+    return (PyObject **)((char *)context + state->context_vars_offset);
+}
 
 /* Puts `base` into the method resolution order of a type of ours, right behind the type itself.
    The type's struct must start with the base's: CPython cannot see that. 0 or -1. */

@@ -6,6 +6,7 @@
 #include "core/future.h"
 
 #include "base/check.h"
+#include "core/context.h"
 #include "core/handle.h"
 #include "core/report.h"
 #include "core/task.h"
@@ -21,11 +22,17 @@ call_soon_by_method(core_state *state, PyObject *loop, PyObject *callback, PyObj
     if (argument != NULL) {
         stack[nargs++] = argument;
     }
+    Py_INCREF(context);
+    if (context_materialize(state, &context) < 0) {
+        Py_DECREF(context);
+        return -1;
+    }
     stack[nargs] = context;
     PyObject *handle = PyObject_VectorcallMethod(state->name_call_soon, stack,
                                                  nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  state->context_keyword); // runs Python
     Py_XDECREF(handle);
+    Py_DECREF(context);
     return handle == NULL ? -1 : 0;
 }
 
@@ -59,9 +66,11 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObjec
         return loop_put_steal(self->own_loop, waiter);
     }
     PyObject *wakeup = task_wakeup_callable(waiter);
-    status = wakeup == NULL ? -1
-                            : future_call_soon(state, self->loop, wakeup, (PyObject *)self,
-                                               ((Task *)waiter)->context);
+    context = wakeup == NULL ? NULL : task_context(state, (Task *)waiter);
+    status = context == NULL ? -1
+                             : future_call_soon(state, self->loop, wakeup, (PyObject *)self,
+                                                context);
+    Py_XDECREF(context);
     Py_XDECREF(wakeup);
     Py_DECREF(waiter);
     return status;
@@ -301,21 +310,40 @@ future_add_task(Future *self, PyObject *task)
 
 /* What Python sees of a waiter: (callable, context). */
 static PyObject *
-waiter_as_pair(PyObject *waiter, PyObject *context)
+waiter_as_pair(core_state *state, PyObject *waiter, PyObject *stored_context)
 {
-    if (context != NULL) {
-        return PyTuple_Pack(2, waiter, context);
+    PyObject *context, *callable;
+    if (stored_context == NULL) {
+        context = task_context(state, (Task *)waiter);
+        callable = task_wakeup_callable(waiter);
     }
-    PyObject *wakeup = task_wakeup_callable(waiter);
-    PyObject *pair = wakeup == NULL ? NULL : PyTuple_Pack(2, wakeup, ((Task *)waiter)->context);
-    Py_XDECREF(wakeup);
+    else {
+        context = Py_NewRef(stored_context);
+        callable = Py_NewRef(waiter);
+        if (context_materialize(state, &context) < 0) {
+            Py_CLEAR(context);
+        }
+    }
+    PyObject *pair = context == NULL || callable == NULL ? NULL
+                                                         : PyTuple_Pack(2, callable, context);
+    Py_XDECREF(context);
+    Py_XDECREF(callable);
     return pair;
+}
+
+/* The same of an entry of the list. */
+static PyObject *
+item_as_pair(core_state *state, PyObject *item)
+{
+    if (PyTuple_CheckExact(item)) {
+        return waiter_as_pair(state, PyTuple_GET_ITEM(item, 0), PyTuple_GET_ITEM(item, 1));
+    }
+    return waiter_as_pair(state, item, NULL);
 }
 
 PyObject *
 future_callbacks(core_state *state, Future *self)
 {
-    (void)state;
     PyObject *list = PyList_New(0);
     if (list == NULL) {
         return NULL;
@@ -327,11 +355,10 @@ future_callbacks(core_state *state, Future *self)
             if (self->callback0 == NULL) {
                 continue;
             }
-            pair = waiter_as_pair(self->callback0, self->context0);
+            pair = waiter_as_pair(state, self->callback0, self->context0);
         }
         else {
-            PyObject *item = PyList_GET_ITEM(self->callbacks, i);
-            pair = PyTuple_CheckExact(item) ? Py_NewRef(item) : waiter_as_pair(item, NULL);
+            pair = item_as_pair(state, PyList_GET_ITEM(self->callbacks, i));
         }
         if (pair == NULL || PyList_Append(list, pair) < 0) {
             Py_XDECREF(pair);
@@ -347,16 +374,13 @@ future_callbacks(core_state *state, Future *self)
     return list;
 }
 
-/* Whether a waiter equals `callback`: 1, 0 or -1. */
+/* Whether a waiter (a task where is_task) equals `callback`: 1, 0 or -1. Runs Python. */
 static int
-waiter_equals(PyObject *waiter, PyObject *context, PyObject *callback)
+waiter_equals(PyObject *waiter, bool is_task, PyObject *callback)
 {
-    PyObject *pair = waiter_as_pair(waiter, context);
-    if (pair == NULL) {
-        return -1;
-    }
-    int equal = PyObject_RichCompareBool(PyTuple_GET_ITEM(pair, 0), callback, Py_EQ); // runs Python
-    Py_DECREF(pair);
+    PyObject *callable = is_task ? task_wakeup_callable(waiter) : Py_NewRef(waiter);
+    int equal = callable == NULL ? -1 : PyObject_RichCompareBool(callable, callback, Py_EQ);
+    Py_XDECREF(callable);
     return equal;
 }
 
@@ -366,7 +390,7 @@ future_remove_callback(core_state *state, Future *self, PyObject *callback)
     (void)state;
     Py_ssize_t removed = 0;
     if (self->callback0 != NULL) {
-        int equal = waiter_equals(self->callback0, self->context0, callback);
+        int equal = waiter_equals(self->callback0, self->context0 == NULL, callback);
         if (equal < 0) {
             return -1;
         }
@@ -382,8 +406,8 @@ future_remove_callback(core_state *state, Future *self, PyObject *callback)
     for (Py_ssize_t i = 0; callbacks != NULL && i < PyList_GET_SIZE(callbacks);) {
         PyObject *item = Py_NewRef(PyList_GET_ITEM(callbacks, i));
         int equal = PyTuple_CheckExact(item)
-                        ? PyObject_RichCompareBool(PyTuple_GET_ITEM(item, 0), callback, Py_EQ)
-                        : waiter_equals(item, NULL, callback); // runs Python
+                        ? waiter_equals(PyTuple_GET_ITEM(item, 0), false, callback)
+                        : waiter_equals(item, true, callback); // runs Python
         bool still_there = i < PyList_GET_SIZE(callbacks) && PyList_GET_ITEM(callbacks, i) == item;
         Py_DECREF(item);
         if (equal < 0 || (equal && still_there && PyList_SetSlice(callbacks, i, i + 1, NULL) < 0)) {

@@ -3,6 +3,7 @@
 #include "core/future.h"
 
 #include "base/check.h"
+#include "core/context.h"
 #include "core/task.h"
 
 #include <string.h>
@@ -117,9 +118,14 @@ Future_add_done_callback(PyObject *op, PyObject *const *args, Py_ssize_t nargs, 
         }
         context = args[1];
     }
-    context = context == NULL ? PyContext_CopyCurrent() : Py_NewRef(context);
-    if (context == NULL) {
-        return NULL;
+    if (context != NULL) {
+        Py_INCREF(context);
+    }
+    else {
+        context = self->own_loop != NULL ? context_take_snapshot(state) : PyContext_CopyCurrent();
+        if (context == NULL) {
+            return NULL;
+        }
     }
     int status = future_add_callback(state, self, args[0], context);
     Py_DECREF(context);

@@ -3,6 +3,7 @@
 #include "core/handle.h"
 
 #include "base/check.h"
+#include "core/context.h"
 #include "core/report.h"
 
 #include <pythread.h>
@@ -53,7 +54,7 @@ static Handle *
 make(Loop *loop, PyTypeObject *type, bool is_timer, PyObject *callback, PyObject *const *args,
      Py_ssize_t nargs, PyObject *context)
 {
-    context = context == NULL ? PyContext_CopyCurrent() : Py_NewRef(context);
+    context = context == NULL ? context_take_snapshot(loop->state) : Py_NewRef(context);
     if (context == NULL) {
         return NULL;
     }
@@ -175,23 +176,38 @@ call_packed(Handle *self)
 }
 
 static PyObject *
-call(Handle *self)
+call_entered(Handle *self, PyObject *context)
 {
-    if (!PyContext_CheckExact(self->context)) {
-        PyObject *args = args_as_tuple(self);
-        PyObject *answer = args == NULL ? NULL : run_in_foreign_context(self, args);
-        Py_XDECREF(args);
-        return answer;
-    }
-    if (PyContext_Enter(self->context) < 0) {
+    if (PyContext_Enter(context) < 0) {
         return NULL;
     }
     PyObject *answer = self->is_packed ? call_packed(self)
                                        : PyObject_Vectorcall(self->callback, handle_args(self),
                                                              (size_t)Py_SIZE(self), NULL);
-    if (PyContext_Exit(self->context) < 0) {
+    if (PyContext_Exit(context) < 0) {
         Py_CLEAR(answer);
     }
+    return answer;
+}
+
+static PyObject *
+call(core_state *state, Handle *self)
+{
+    PyObject *context = self->context;
+    if (context_is_snapshot(state, context)) {
+        Loop *loop = (Loop *)self->loop; /* only loops of ours make handles with snapshots */
+        context = context_borrow(loop, context);
+        PyObject *answer = context == NULL ? NULL : call_entered(self, context);
+        PyObject *variables = context == NULL ? NULL : context_give_back(loop, context);
+        Py_XDECREF(variables == NULL ? context : variables);
+        return answer;
+    }
+    if (PyContext_CheckExact(context)) {
+        return call_entered(self, context);
+    }
+    PyObject *args = args_as_tuple(self);
+    PyObject *answer = args == NULL ? NULL : run_in_foreign_context(self, args);
+    Py_XDECREF(args);
     return answer;
 }
 
@@ -247,7 +263,7 @@ handle_run(core_state *state, Handle *self)
         return 0;
     }
     self->running++;
-    PyObject *answer = call(self); // runs Python
+    PyObject *answer = call(state, self); // runs Python
     int status = 0;
     if (answer != NULL) {
         Py_DECREF(answer);
@@ -494,8 +510,11 @@ Handle_cancelled(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Handle_get_context(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *context = ((Handle *)op)->context;
-    return Py_NewRef(context == NULL ? Py_None : context);
+    Handle *self = (Handle *)op;
+    if (self->context == NULL) {
+        Py_RETURN_NONE;
+    }
+    return context_materialize(state_of(op), &self->context) < 0 ? NULL : Py_NewRef(self->context);
 }
 
 static PyObject *

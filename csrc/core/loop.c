@@ -212,6 +212,7 @@ Loop_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->thread_id_object);
     Py_VISIT(self->task_factory);
     Py_VISIT(self->current_handle);
+    Py_VISIT(self->spare_context);
     return 0;
 }
 
@@ -225,6 +226,7 @@ Loop_clear(PyObject *op)
     Py_CLEAR(self->thread_id_object);
     Py_CLEAR(self->task_factory);
     Py_CLEAR(self->current_handle);
+    Py_CLEAR(self->spare_context);
     return 0;
 }
 
@@ -297,6 +299,7 @@ Loop_close_poller(PyObject *op, PyObject *Py_UNUSED(unused))
     refresh_is_direct(self);
     watcher_clear(&self->watchers);
     drop_free_lists(self);
+    Py_CLEAR(self->spare_context);
     close_poller(self);
     Py_RETURN_NONE;
 }
@@ -398,10 +401,12 @@ get_ready(PyObject *op, void *Py_UNUSED(closure))
         PyObject *entry = Py_NewRef(ring_peek(&self->ready, i));
         if (Py_IS_TYPE(entry, self->state->Task_type)) {
             PyObject *step = task_step_callable(self->state, (Task *)entry, NULL);
-            PyObject *handle = step == NULL ? NULL
-                                            : handle_new(self, step, NULL, 0,
-                                                         ((Task *)entry)->context);
+            PyObject *context = task_context(self->state, (Task *)entry);
+            PyObject *handle = step == NULL || context == NULL
+                                   ? NULL
+                                   : handle_new(self, step, NULL, 0, context);
             Py_XDECREF(step);
+            Py_XDECREF(context);
             Py_SETREF(entry, handle);
         }
         if (entry == NULL || PyList_Append(list, entry) < 0) {

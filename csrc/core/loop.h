@@ -61,6 +61,7 @@ typedef struct Loop {
     PyObject *thread_id_object;
     PyObject *task_factory;
     PyObject *current_handle;
+    PyObject *spare_context; /* core/context.h; NULL while it is lent out */
 
     free_list free_futures;
     free_list free_tasks;

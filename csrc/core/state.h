@@ -66,6 +66,11 @@ typedef struct {
     PyObject *enter_task;
     PyObject *leave_task;
 
+    /* core/bridge.c: where a Context keeps its variables; 0 where that was not found. */
+    Py_ssize_t context_vars_offset;
+    PyTypeObject *context_vars_type;
+    PyObject *no_context_vars;
+
     llist_node handle_waiters;    /* core/handle.c: threads that wait for a running callback */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/bridge.h"
+#include "core/context.h"
 #include "core/report.h"
 
 #include <string.h>
@@ -27,6 +28,12 @@ is_coroutine(core_state *state, PyObject *coro)
         return -1;
     }
     return is_true;
+}
+
+PyObject *
+task_context(core_state *state, Task *self)
+{
+    return context_materialize(state, &self->context) < 0 ? NULL : Py_NewRef(self->context);
 }
 
 int
@@ -54,7 +61,8 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
         return -1;
     }
     if (context == NULL || context == Py_None) {
-        context = PyContext_CopyCurrent();
+        context = self->future.own_loop != NULL ? context_take_snapshot(state)
+                                                : PyContext_CopyCurrent();
         if (context == NULL) {
             return -1;
         }
@@ -283,8 +291,11 @@ Task_get_coro(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Task_get_context(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *context = ((Task *)op)->context;
-    return Py_NewRef(context == NULL ? Py_None : context);
+    Task *self = (Task *)op;
+    if (self->context == NULL) {
+        Py_RETURN_NONE;
+    }
+    return task_context(state_of(op), self);
 }
 
 #endif

@@ -26,7 +26,7 @@
 typedef struct {
     Future future;
     PyObject *coro;
-    PyObject *context;
+    PyObject *context;         /* as core/context.h stores it: perhaps a snapshot */
     PyObject *name;            /* NULL while it is "Task-<number>" and nobody has asked */
     unsigned long long number;
     PyObject *fut_waiter;
@@ -54,6 +54,9 @@ int task_schedule_step(core_state *state, Task *self, PyObject *exception);
 
 /* The first step, at once. Runs Python. */
 int task_start_eagerly(core_state *state, Task *self);
+
+/* The Context that the task runs in, a real one: a new reference or NULL. */
+PyObject *task_context(core_state *state, Task *self);
 
 /* Sets the name to str(name): 0 or -1. */
 int task_set_name(Task *self, PyObject *name);

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "core/bridge.h"
+#include "core/context.h"
 #include "core/handle.h"
 #include "core/report.h"
 
@@ -33,9 +34,11 @@ task_schedule_step(core_state *state, Task *self, PyObject *exception)
     if (callable == NULL) {
         return -1;
     }
-    PyObject *context = Py_NewRef(self->context);
-    int status = future_call_soon(state, self->future.loop, callable, NULL, context);
-    Py_DECREF(context);
+    PyObject *context = task_context(state, self);
+    int status = context == NULL
+                     ? -1
+                     : future_call_soon(state, self->future.loop, callable, NULL, context);
+    Py_XDECREF(context);
     Py_DECREF(callable);
     return status;
 }
@@ -100,8 +103,9 @@ wait_for_own_future(core_state *state, Task *self, PyObject *yielded)
     }
     else {
         PyObject *wakeup = task_wakeup_callable((PyObject *)self);
-        status = wakeup == NULL ? -1
-                                : future_add_callback(state, future, wakeup, self->context);
+        PyObject *context = wakeup == NULL ? NULL : task_context(state, self);
+        status = context == NULL ? -1 : future_add_callback(state, future, wakeup, context);
+        Py_XDECREF(context);
         Py_XDECREF(wakeup);
     }
     if (status < 0) {
@@ -131,14 +135,17 @@ add_wakeup_by_method(core_state *state, Task *self, PyObject *yielded)
         return -1;
     }
     PyObject *wakeup = task_wakeup_callable((PyObject *)self);
-    if (wakeup == NULL) {
+    PyObject *context = wakeup == NULL ? NULL : task_context(state, self);
+    if (context == NULL) {
+        Py_XDECREF(wakeup);
         return -1;
     }
-    PyObject *stack[] = {yielded, wakeup, self->context};
+    PyObject *stack[] = {yielded, wakeup, context};
     PyObject *answer = PyObject_VectorcallMethod(state->name_add_done_callback, stack,
                                                  2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  state->context_keyword); // runs Python
     Py_DECREF(wakeup);
+    Py_DECREF(context);
     Py_XDECREF(answer);
     return answer == NULL ? -1 : tell_awaited_by(state->add_to_awaited_by, yielded, self);
 }
@@ -368,8 +375,11 @@ report_step_error(Loop *loop, Task *self)
     core_state *state = loop->state;
     PyObject *pending = PyErr_GetRaisedException();
     PyObject *callable = task_step_callable(state, self, NULL);
-    PyObject *handle = callable == NULL ? NULL
-                                        : handle_new(loop, callable, NULL, 0, self->context);
+    PyObject *context = task_context(state, self);
+    PyObject *handle = callable == NULL || context == NULL
+                           ? NULL
+                           : handle_new(loop, callable, NULL, 0, context);
+    Py_XDECREF(context);
     PyObject *args = PyTuple_New(0);
     int status = -1;
     if (handle != NULL && args != NULL) {
@@ -385,23 +395,57 @@ report_step_error(Loop *loop, Task *self)
     return status;
 }
 
+/* Enters the task's context and returns it; one that is a snapshot becomes, for the time of the
+   step, the loop's spare Context. NULL where that failed. */
+static PyObject *
+enter_context(core_state *state, Task *self, bool *is_borrowed)
+{
+    Loop *own = self->future.own_loop;
+    *is_borrowed = own != NULL && context_is_snapshot(state, self->context);
+    if (*is_borrowed) {
+        PyObject *borrowed = context_borrow(own, self->context);
+        if (borrowed == NULL) {
+            return NULL;
+        }
+        Py_SETREF(self->context, borrowed);
+    }
+    PyObject *context = Py_NewRef(self->context);
+    if (PyContext_Enter(context) < 0) {
+        Py_CLEAR(context);
+    }
+    return context;
+}
+
+/* Leaves it, steals it; if nobody has got hold of a borrowed one, it goes back to the loop. */
+static int
+leave_context_steal(Task *self, PyObject *context, bool is_borrowed)
+{
+    int status = PyContext_Exit(context);
+    Loop *own = self->future.own_loop;
+    bool can_give_back = is_borrowed && own != NULL && self->context == context;
+    Py_DECREF(context);
+    if (can_give_back) {
+        PyObject *variables = context_give_back(own, context);
+        if (variables != NULL) {
+            self->context = variables;
+        }
+    }
+    return status;
+}
+
 int
 task_run(Loop *loop, Task *self)
 {
-    core_state *state = loop->state;
-    PyObject *context = Py_NewRef(self->context);
-    int status = PyContext_Enter(context);
+    bool is_borrowed;
+    PyObject *context = enter_context(loop->state, self, &is_borrowed);
+    int status = context == NULL ? -1 : bridge_enter(loop, (PyObject *)self);
     if (status == 0) {
-        status = bridge_enter(loop, (PyObject *)self);
-        if (status == 0) {
-            status = resume(state, self); // runs Python
-            bridge_leave(loop, (PyObject *)self);
-        }
-        if (PyContext_Exit(context) < 0) {
-            status = -1;
-        }
+        status = resume(loop->state, self); // runs Python
+        bridge_leave(loop, (PyObject *)self);
     }
-    Py_DECREF(context);
+    if (context != NULL && leave_context_steal(self, context, is_borrowed) < 0) {
+        status = -1;
+    }
     return status == 0 ? 0 : report_step_error(loop, self);
 }
 
@@ -441,13 +485,14 @@ int
 task_start_eagerly(core_state *state, Task *self)
 {
     PyObject *loop = Py_NewRef(self->future.loop);
-    PyObject *context = Py_NewRef(self->context);
     int status = -1;
     PyObject *previous = bridge_swap(state, loop, (PyObject *)self);
     if (previous != NULL) {
-        if (PyContext_Enter(context) == 0) {
+        bool is_borrowed;
+        PyObject *context = enter_context(state, self, &is_borrowed);
+        if (context != NULL) {
             status = step(state, self, NULL); // runs Python
-            if (PyContext_Exit(context) < 0) {
+            if (leave_context_steal(self, context, is_borrowed) < 0) {
                 status = -1;
             }
         }
@@ -464,7 +509,6 @@ task_start_eagerly(core_state *state, Task *self)
     if (self->future.state != FUTURE_PENDING) {
         Py_CLEAR(self->coro); /* done at once: as asyncio, it lets go of its coroutine */
     }
-    Py_DECREF(context);
     Py_DECREF(loop);
     return status;
 }

@@ -1,0 +1,73 @@
+/* context.c -- taking snapshots, lending the spare Context, making real ones. */
+
+#include "core/context.h"
+
+#include "base/check.h"
+#include "core/bridge.h"
+
+PyObject *
+context_take_snapshot(core_state *state)
+{
+    PyObject *current = PyThreadState_Get()->context;
+    if (state->context_vars_offset == 0 || current == NULL) {
+        return PyContext_CopyCurrent(); /* also makes the thread's first context */
+    }
+    return Py_NewRef(*bridge_context_vars(state, current));
+}
+
+/* A new Context with these variables. */
+static PyObject *
+new_context(core_state *state, PyObject *snapshot)
+{
+    PyObject *context = PyContext_New();
+    if (context != NULL) {
+        Py_SETREF(*bridge_context_vars(state, context), Py_NewRef(snapshot));
+    }
+    return context;
+}
+
+PyObject *
+context_borrow(Loop *loop, PyObject *snapshot)
+{
+    core_state *state = loop->state;
+    PyObject *context = loop->spare_context;
+    if (context == NULL) {
+        return new_context(state, snapshot);
+    }
+    loop->spare_context = NULL;
+    Py_SETREF(*bridge_context_vars(state, context), Py_NewRef(snapshot));
+    return context;
+}
+
+PyObject *
+context_give_back(Loop *loop, PyObject *context)
+{
+    core_state *state = loop->state;
+    if (Py_REFCNT(context) > 1) {
+        return NULL;
+    }
+    PyObject **place = bridge_context_vars(state, context);
+    PyObject *variables = *place;
+    *place = Py_NewRef(state->no_context_vars);
+    if (loop->spare_context == NULL && !loop->is_closed) {
+        loop->spare_context = context;
+    }
+    else {
+        Py_DECREF(context);
+    }
+    return variables;
+}
+
+int
+context_materialize(core_state *state, PyObject **stored)
+{
+    if (!context_is_snapshot(state, *stored)) {
+        return 0;
+    }
+    PyObject *context = new_context(state, *stored);
+    if (context == NULL) {
+        return -1;
+    }
+    Py_SETREF(*stored, context);
+    return 0;
+}
