@@ -18,7 +18,8 @@ core_tasks(PyObject *module, PyObject *Py_UNUSED(unused))
     PyObject *list = PyList_New(0);
     for (llist_node *node = state->tasks.next; list != NULL && node != &state->tasks;
          node = node->next) {
-        if (PyList_Append(list, (PyObject *)container_of(node, Task, node)) < 0) {
+        PyObject *task = (PyObject *)container_of(node, Task, node);
+        if (Py_REFCNT(task) > 0 && PyList_Append(list, task) < 0) {
             Py_CLEAR(list);
         }
     }

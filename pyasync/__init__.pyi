@@ -12,7 +12,7 @@ from ._policy import new_event_loop as new_event_loop
 from ._policy import uninstall as uninstall
 
 # isort: split
-from asyncio import *
+from asyncio import *  # type: ignore[assignment]  # noqa: F403
 from asyncio import TaskGroup as TaskGroup  # 3.11's __all__ lacks it
 from asyncio import base_events as base_events
 from asyncio import base_futures as base_futures

@@ -133,7 +133,7 @@ def code_of(path):
         file = io.open_code(path)
     except OSError as exc:
         reason = f"can't open file {path!r}: [Errno {exc.errno}] {exc.strerror}"
-        print(f'{sys.executable}: {reason}', file=sys.stderr)
+        print(f'{sys.orig_argv[0]}: {reason}', file=sys.stderr)
         sys.exit(2)
     with file:
         code = pkgutil.read_code(file)

@@ -5,6 +5,7 @@ callback, timer or ready descriptor is C's, all the rest is inherited from the r
 No selector, self-pipe or queue of the inherited class is ever made or used.
 """
 
+import _asyncio
 import asyncio
 import gc
 import os
@@ -12,8 +13,6 @@ import selectors
 import sys
 import threading
 import weakref
-
-import _asyncio
 
 from . import _core
 
@@ -125,9 +124,7 @@ class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
             self._run_forever_cleanup()
 
     def _runs_once_by_override(self):
-        return (
-            type(self)._run_once is not _core.Loop._run_once or '_run_once' in self.__dict__
-        )
+        return type(self)._run_once is not _core.Loop._run_once or '_run_once' in self.__dict__
 
     if not hasattr(asyncio.BaseEventLoop, '_run_forever_setup'):  # before 3.13
 

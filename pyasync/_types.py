@@ -25,13 +25,23 @@ class _StandsForStock(abc.ABCMeta):
     asyncio's own types may.
     """
 
+    def mro(cls):
+        # Our Future is put into the order of Task by hand; in that of a subclass CPython would
+        # refuse it where the subclass has slots.
+        order = super().mro()
+        return [base for base in order if base is not Future or Task not in order]
+
     def __instancecheck__(cls, instance):
         if type.__instancecheck__(cls, instance):
+            return True
+        if cls is Future and type.__instancecheck__(Task, instance):
             return True
         return cls in STOCK and isinstance(instance, STOCK[cls])
 
     def __subclasscheck__(cls, subclass):
         if type.__subclasscheck__(cls, subclass):
+            return True
+        if cls is Future and type.__subclasscheck__(Task, subclass):
             return True
         return cls in STOCK and issubclass(subclass, STOCK[cls])
 

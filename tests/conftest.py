@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 
 import pytest
@@ -23,6 +24,8 @@ else:
 def pytest_configure(config):
     config.addinivalue_line('markers', 'pollers: run the tests on the poll backend too')
     config.addinivalue_line('markers', 'ours: what stock asyncio does not promise')
+    # A shell starts what it runs in the background with SIGINT ignored, for good.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session):

@@ -18,10 +18,15 @@
 #  error "pyasync needs Python 3.11 or newer"
 #endif
 
-/* Bytes laid aside at the start of a Future or Task for the asyncio type it derives from:
-   128/176 were seen on 3.11 and 3.12, 104/144 on 3.13, 112/168 on 3.14 and 3.15. Checked at
-   import: a larger base refuses to load. */
-#define STOCK_BASE_SIZE 176
+/* Bytes laid aside at the start of a Future or Task for the asyncio type it derives from: the
+   basic size of asyncio.Task. Checked at import: a larger base refuses to load. */
+#if PY_VERSION_HEX >= 0x030E0000
+#  define STOCK_BASE_SIZE 168
+#elif PY_VERSION_HEX >= 0x030D0000
+#  define STOCK_BASE_SIZE 144
+#else
+#  define STOCK_BASE_SIZE 176
+#endif
 
 /* What asyncio itself does differently from version to version, as Modules/_asynciomodule.c. */
 #define TASK_HAS_CONTEXT_AND_EAGER_START (PY_VERSION_HEX >= 0x030C0000)

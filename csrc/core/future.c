@@ -62,8 +62,8 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObjec
         Py_DECREF(context);
         return status;
     }
-    if (loop_is_direct(self->own_loop)) {
-        return loop_put_steal(self->own_loop, waiter);
+    if (loop_is_direct(future_own_loop(self))) {
+        return loop_put_steal(future_own_loop(self), waiter);
     }
     PyObject *wakeup = task_wakeup_callable(waiter);
     context = wakeup == NULL ? NULL : task_context(state, (Task *)waiter);
@@ -79,6 +79,9 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObjec
 static int
 schedule_callbacks(core_state *state, Future *self)
 {
+    if (!future_is_alive(self)) {
+        return 0; /* the GC has taken it apart: nobody waits any more */
+    }
     PyObject *waiter = self->callback0;
     if (waiter != NULL) {
         PyObject *context = self->context0;
@@ -128,7 +131,7 @@ future_set_result(core_state *state, Future *self, PyObject *result)
     if (check_pending(state, self) < 0) {
         return -1;
     }
-    Py_XSETREF(self->result, Py_NewRef(result));
+    Py_XSETREF(self->outcome, Py_NewRef(result));
     self->state = FUTURE_FINISHED;
     return schedule_callbacks(state, self);
 }
@@ -180,8 +183,9 @@ future_set_exception(core_state *state, Future *self, PyObject *exception)
         Py_DECREF(instance);
         return -1;
     }
-    Py_XSETREF(self->exception, instance);
-    Py_XSETREF(self->exception_tb, PyException_GetTraceback(instance));
+    Py_XSETREF(self->outcome, instance);
+    self->has_exception = true;
+    Py_XSETREF(self->detail, PyException_GetTraceback(instance));
     self->state = FUTURE_FINISHED;
     if (schedule_callbacks(state, self) < 0) {
         return -1;
@@ -205,9 +209,9 @@ future_cancel(core_state *state, Future *self, PyObject *message)
 PyObject *
 future_make_cancelled_error(core_state *state, Future *self)
 {
-    PyObject *stored = self->cancelled_exception;
+    PyObject *stored = self->state == FUTURE_CANCELLED ? self->detail : NULL;
     if (stored != NULL) {
-        self->cancelled_exception = NULL;
+        self->detail = NULL;
         return stored;
     }
     PyObject *message = self->cancel_message;
@@ -233,16 +237,16 @@ future_get_result(core_state *state, Future *self, PyObject **result)
         return -1;
     }
     self->log_traceback = false;
-    if (self->exception == NULL) {
-        *result = Py_NewRef(self->result);
+    if (!self->has_exception) {
+        *result = Py_NewRef(self->outcome == NULL ? Py_None : self->outcome);
         return 0;
     }
-    PyObject *traceback = self->exception_tb != NULL ? self->exception_tb : Py_None;
-    if (PyException_SetTraceback(self->exception, traceback) < 0) {
+    PyObject *traceback = self->detail != NULL ? self->detail : Py_None;
+    if (PyException_SetTraceback(self->outcome, traceback) < 0) {
         return -1;
     }
-    *result = Py_NewRef(self->exception);
-    Py_CLEAR(self->exception_tb);
+    *result = Py_NewRef(self->outcome);
+    Py_CLEAR(self->detail);
     return 1;
 }
 
@@ -300,7 +304,7 @@ future_add_callback(core_state *state, Future *self, PyObject *callback, PyObjec
 int
 future_add_task(Future *self, PyObject *task)
 {
-    assert(self->state == FUTURE_PENDING && self->own_loop == ((Future *)task)->own_loop);
+    assert(self->state == FUTURE_PENDING && self->is_own && self->loop == ((Future *)task)->loop);
     if (self->callback0 == NULL && self->callbacks == NULL) {
         self->callback0 = Py_NewRef(task);
         return 0;
@@ -396,8 +400,10 @@ future_remove_callback(core_state *state, Future *self, PyObject *callback)
         }
         if (equal) {
             /* An __eq__ may have emptied the place already: then there is nothing to remove. */
-            Py_CLEAR(self->callback0);
-            Py_CLEAR(self->context0);
+            PyObject *callback0 = self->callback0, *context0 = self->context0;
+            self->callback0 = self->context0 = NULL;
+            Py_XDECREF(callback0);
+            Py_XDECREF(context0);
             removed++;
         }
     }
@@ -432,7 +438,7 @@ future_remove_callback(core_state *state, Future *self, PyObject *callback)
 static int
 init_source_traceback(core_state *state, Future *self)
 {
-    if (self->own_loop != NULL && loop_debug_is_plain_off(self->own_loop)) {
+    if (self->is_own && loop_debug_is_plain_off(future_own_loop(self))) {
         return 0;
     }
     PyObject *debug = PyObject_CallMethodNoArgs(self->loop, state->name_get_debug);
@@ -461,20 +467,18 @@ future_init(core_state *state, Future *self, PyObject *loop)
     Py_CLEAR(self->callback0);
     Py_CLEAR(self->context0);
     Py_CLEAR(self->callbacks);
-    Py_CLEAR(self->result);
-    Py_CLEAR(self->exception);
-    Py_CLEAR(self->exception_tb);
+    Py_CLEAR(self->outcome);
+    Py_CLEAR(self->detail);
     Py_CLEAR(self->source_traceback);
     Py_CLEAR(self->cancel_message);
-    Py_CLEAR(self->cancelled_exception);
     self->state = FUTURE_PENDING;
-    self->log_traceback = false;
-    self->blocking = NOT_BLOCKING;
+    self->has_exception = self->log_traceback = false;
+    self->is_blocking = false;
     loop = loop == Py_None ? PyObject_CallNoArgs(state->get_event_loop) : Py_NewRef(loop);
     if (loop == NULL) {
         return -1;
     }
-    self->own_loop = loop_cast(state, loop);
+    self->is_own = loop_cast(state, loop) != NULL;
     Py_XSETREF(self->loop, loop);
     return init_source_traceback(state, self);
 }
@@ -491,7 +495,7 @@ future_new(Loop *loop)
         }
     }
     LIVE_ADD(state, LIVE_FUTURE);
-    self->own_loop = loop;
+    self->is_own = true;
     self->loop = Py_NewRef((PyObject *)loop);
     if (init_source_traceback(state, self) < 0) {
         Py_DECREF(self);
@@ -507,7 +511,7 @@ future_finalize(Future *self)
         return;
     }
     self->log_traceback = false;
-    report_unretrieved(future_state_of(self), self->loop, (PyObject *)self, self->exception,
+    report_unretrieved(future_state_of(self), self->loop, (PyObject *)self, self->outcome,
                        self->source_traceback);
 }
 
@@ -541,12 +545,10 @@ future_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->callback0);
     Py_VISIT(self->context0);
     Py_VISIT(self->callbacks);
-    Py_VISIT(self->result);
-    Py_VISIT(self->exception);
-    Py_VISIT(self->exception_tb);
+    Py_VISIT(self->outcome);
+    Py_VISIT(self->detail);
     Py_VISIT(self->source_traceback);
     Py_VISIT(self->cancel_message);
-    Py_VISIT(self->cancelled_exception);
     return 0;
 }
 
@@ -554,16 +556,16 @@ int
 future_clear(PyObject *op)
 {
     Future *self = (Future *)op;
-    self->own_loop = NULL;
-    Py_CLEAR(self->loop);
-    Py_CLEAR(self->callback0);
-    Py_CLEAR(self->context0);
     Py_CLEAR(self->callbacks);
-    Py_CLEAR(self->result);
-    Py_CLEAR(self->exception);
-    Py_CLEAR(self->exception_tb);
+    PyObject *callback0 = self->callback0, *context0 = self->context0, *loop = self->loop;
+    self->callback0 = self->context0 = self->loop = NULL;
+    self->is_own = false;
+    Py_XDECREF(callback0);
+    Py_XDECREF(context0);
+    Py_XDECREF(loop);
+    Py_CLEAR(self->outcome);
+    Py_CLEAR(self->detail);
     Py_CLEAR(self->source_traceback);
     Py_CLEAR(self->cancel_message);
-    Py_CLEAR(self->cancelled_exception);
     return stock_base_of(op)->tp_clear(op);
 }

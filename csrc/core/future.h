@@ -8,8 +8,10 @@
    2. callback0 == NULL means callbacks == NULL or callback0 was removed; a done future has none.
    3. A waiter is a callable with its context, or one of our own Tasks without (context0 NULL, or
       the Task itself in the list instead of a tuple): then waking it is putting it in the ring.
-   4. own_loop is loop where that is one of our Loops, else NULL.
-   Ownership: every field but own_loop is a reference of ours.
+   4. is_own says that loop is one of our Loops.
+   5. outcome is the result, or where has_exception the exception, of a finished future; detail is
+      that exception's traceback, or of a cancelled future the CancelledError to raise again.
+   Ownership: every field is a reference of ours.
    Source: asyncio.Future (Lib/asyncio/futures.py, Modules/_asynciomodule.c). */
 
 #ifndef PYASYNC_CORE_FUTURE_H
@@ -28,36 +30,36 @@ enum future_state {
     FUTURE_FINISHED,
 };
 
-/* What _asyncio_future_blocking holds, and who set it. */
-enum future_blocking {
-    NOT_BLOCKING,
-    BLOCKING_SET,    /* by Python code */
-    BLOCKING_BY_ITER, /* by our own iterator: `await` stands at it */
-};
-
 typedef struct {
     PyObject_HEAD
     char stock_fields[STOCK_BASE_SIZE - sizeof(PyObject)];
     PyObject *loop;
-    Loop *own_loop;
     PyObject *callback0;
     PyObject *context0;
     PyObject *callbacks;
-    PyObject *result;
-    PyObject *exception;
-    PyObject *exception_tb;
+    PyObject *outcome;
+    PyObject *detail;
     PyObject *source_traceback;
     PyObject *cancel_message;
-    PyObject *cancelled_exception;
     uint8_t state;
-    uint8_t blocking;
+    bool is_blocking; /* _asyncio_future_blocking */
+    bool has_exception;
     bool log_traceback;
+    bool is_own;
+    bool is_task;
 } Future;
 
 static inline bool
 future_is_alive(const Future *self)
 {
     return self->loop != NULL;
+}
+
+/* The loop, where it is one of ours, or NULL. */
+static inline Loop *
+future_own_loop(const Future *self)
+{
+    return self->is_own ? (Loop *)self->loop : NULL;
 }
 
 /* One of our own Futures or Tasks, not of a subclass: nothing of it is overridden. */
@@ -70,7 +72,7 @@ future_is_exact(const core_state *state, PyObject *object)
 static inline core_state *
 future_state_of(const Future *self)
 {
-    return self->own_loop != NULL ? self->own_loop->state : state_of((PyObject *)self);
+    return self->is_own ? ((Loop *)self->loop)->state : state_of((PyObject *)self);
 }
 
 /* A pending Future on one of our loops. */
@@ -155,8 +157,8 @@ PyObject *future_get_awaited_by(PyObject *self, void *closure);
     {"_asyncio_future_blocking", future_get_blocking, future_set_blocking, NULL, NULL},      \
     {"_loop", future_get_object, NULL, NULL, (void *)offsetof(Future, loop)},                \
     {"_callbacks", future_get_callbacks, NULL, NULL, NULL},                                  \
-    {"_result", future_get_live_object, NULL, NULL, (void *)offsetof(Future, result)},       \
-    {"_exception", future_get_live_object, NULL, NULL, (void *)offsetof(Future, exception)}, \
+    {"_result", future_get_outcome, NULL, NULL, NULL},                                       \
+    {"_exception", future_get_outcome, NULL, NULL, "exception"},                             \
     {"_log_traceback", future_get_log_traceback, future_set_log_traceback, NULL, NULL},      \
     FUTURE_AWAITED_BY_GETSET                                                                 \
     {"_source_traceback", future_get_object, NULL, NULL,                                     \
@@ -167,7 +169,7 @@ PyObject *future_get_state(PyObject *self, void *closure);
 PyObject *future_get_blocking(PyObject *self, void *closure);
 int future_set_blocking(PyObject *self, PyObject *value, void *closure);
 PyObject *future_get_object(PyObject *self, void *offset);
-PyObject *future_get_live_object(PyObject *self, void *offset);
+PyObject *future_get_outcome(PyObject *self, void *exception);
 PyObject *future_get_callbacks(PyObject *self, void *closure);
 PyObject *future_get_log_traceback(PyObject *self, void *closure);
 int future_set_log_traceback(PyObject *self, PyObject *value, void *closure);

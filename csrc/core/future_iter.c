@@ -27,8 +27,8 @@ future_iter_new(PyObject *op)
     }
     core_state *state = future_state_of(future);
     FutureIter *self = NULL;
-    if (future->own_loop != NULL) {
-        self = (FutureIter *)loop_free_list_take(&future->own_loop->free_iters,
+    if (future->is_own) {
+        self = (FutureIter *)loop_free_list_take(&future_own_loop(future)->free_iters,
                                                  state->FutureIter_type);
     }
     if (self == NULL) {
@@ -54,8 +54,8 @@ FutureIter_am_send(PyObject *op, PyObject *Py_UNUSED(value), PyObject **result)
         return PYGEN_ERROR;
     }
     if (future->state == FUTURE_PENDING) {
-        if (future->blocking == NOT_BLOCKING) {
-            future->blocking = BLOCKING_BY_ITER;
+        if (!future->is_blocking) {
+            future->is_blocking = true;
             *result = Py_NewRef((PyObject *)future);
             return PYGEN_NEXT;
         }
@@ -209,9 +209,9 @@ FutureIter_dealloc(PyObject *op)
     FutureIter *self = (FutureIter *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    LIVE_SUB(state_of_type(type), LIVE_FUTURE_ITER);
+    LIVE_SUB(state_of_dying_type(type), LIVE_FUTURE_ITER);
     Future *future = self->future;
-    Loop *own = future == NULL ? NULL : future->own_loop;
+    Loop *own = future == NULL ? NULL : future_own_loop(future);
     self->future = NULL;
     if (own == NULL || own->is_closed || !loop_free_list_put(&own->free_iters, op)) {
         type->tp_free(op);

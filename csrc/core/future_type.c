@@ -69,11 +69,11 @@ Future_exception(PyObject *op, PyObject *Py_UNUSED(unused))
     if (self->state == FUTURE_CANCELLED) {
         return future_result(state, self); /* raises */
     }
-    if (self->exception == NULL) {
+    if (!self->has_exception) {
         Py_RETURN_NONE;
     }
     self->log_traceback = false;
-    return Py_NewRef(self->exception);
+    return Py_NewRef(self->outcome);
 }
 
 PyObject *
@@ -122,7 +122,7 @@ Future_add_done_callback(PyObject *op, PyObject *const *args, Py_ssize_t nargs, 
         Py_INCREF(context);
     }
     else {
-        context = self->own_loop != NULL ? context_take_snapshot(state) : PyContext_CopyCurrent();
+        context = self->is_own ? context_take_snapshot(state) : PyContext_CopyCurrent();
         if (context == NULL) {
             return NULL;
         }
@@ -219,7 +219,7 @@ PyObject *
 future_get_blocking(PyObject *op, void *Py_UNUSED(closure))
 {
     Future *self = (Future *)op;
-    return PyBool_FromLong(future_is_alive(self) && self->blocking != NOT_BLOCKING);
+    return PyBool_FromLong(future_is_alive(self) && self->is_blocking);
 }
 
 static int
@@ -241,7 +241,7 @@ future_set_blocking(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     }
     int is_true = PyObject_IsTrue(value);
     if (is_true >= 0) {
-        self->blocking = is_true ? BLOCKING_SET : NOT_BLOCKING;
+        self->is_blocking = is_true;
     }
     return is_true < 0 ? -1 : 0;
 }
@@ -299,10 +299,17 @@ future_get_object(PyObject *op, void *offset)
     return Py_NewRef(value == NULL ? Py_None : value);
 }
 
+
+/* The closure is NULL for the result, anything else for the exception. */
 PyObject *
-future_get_live_object(PyObject *op, void *offset)
+future_get_outcome(PyObject *op, void *exception)
 {
-    return ensure_alive((Future *)op) < 0 ? NULL : future_get_object(op, offset);
+    Future *self = (Future *)op;
+    if (ensure_alive(self) < 0) {
+        return NULL;
+    }
+    bool is_there = self->outcome != NULL && self->has_exception == (exception != NULL);
+    return Py_NewRef(is_there ? self->outcome : Py_None);
 }
 
 #if FUTURE_HAS_AWAITED_BY
@@ -406,29 +413,30 @@ future_dealloc(PyObject *op)
 {
     Future *self = (Future *)op;
     PyTypeObject *type = Py_TYPE(op);
-    core_state *state = future_state_of(self);
-    bool is_exact = future_is_exact(state, op);
-    bool is_task = PyType_IsSubtype(type, state->Task_type);
+    core_state *state = self->is_own ? future_state_of(self) : state_of_dying_type(type);
+    bool is_exact = type->tp_dealloc == future_dealloc; /* a subclass has subtype_dealloc */
+    bool is_task = self->is_task;
     if ((!is_exact || needs_finalizer(op, is_task))
         && PyObject_CallFinalizerFromDealloc(op) < 0) { // runs Python
         return; /* resurrected */
     }
     PyObject_GC_UnTrack(op);
-    PyObject_ClearWeakRefs(op);
     if (is_task) {
-        llist_remove(&((Task *)op)->node);
-        if (FUTURE_HAS_AWAITED_BY && !stock_part_is_zero(self)) {
-            unregister_from_stock(state, op);
-        }
+        llist_remove(&((Task *)op)->node); /* before a weak reference's callback can look for it */
+    }
+    PyObject_ClearWeakRefs(op); // runs Python
+    if (FUTURE_HAS_AWAITED_BY && is_task && state != NULL && !stock_part_is_zero(self)) {
+        unregister_from_stock(state, op);
     }
     LIVE_SUB(state, is_task ? LIVE_TASK : LIVE_FUTURE);
-    Loop *own = (Loop *)Py_XNewRef((PyObject *)self->own_loop);
+    Loop *own = (Loop *)Py_XNewRef((PyObject *)future_own_loop(self));
     is_task ? task_clear(op) : future_clear(op);
     bool is_kept = false;
     if (is_exact && own != NULL && !own->is_closed && !PyObject_GC_IsFinalized(op)
         && stock_part_is_zero(self)) {
         self->state = FUTURE_PENDING;
-        self->blocking = NOT_BLOCKING;
+        self->has_exception = false;
+        self->is_blocking = false;
         is_kept = loop_free_list_put(is_task ? &own->free_tasks : &own->free_futures, op);
     }
     if (!is_kept) {

@@ -10,7 +10,7 @@
 
 enum {
     SMALL_CAPACITY = 1,  /* arguments in the smaller size of free Handles */
-    MEDIUM_CAPACITY = 3, /* in the larger one, and in every free TimerHandle */
+    MEDIUM_CAPACITY = 2, /* in the larger one, and in every free TimerHandle */
 };
 
 static Py_ssize_t
@@ -46,7 +46,7 @@ allocate(Loop *loop, PyTypeObject *type, bool is_timer, Py_ssize_t nargs)
 static int
 take_source_traceback(core_state *state, Handle *self)
 {
-    self->source_traceback = PyObject_CallNoArgs(state->extract_handle_stack);
+    Py_XSETREF(self->source_traceback, PyObject_CallNoArgs(state->extract_handle_stack));
     return self->source_traceback == NULL ? -1 : 0;
 }
 
@@ -211,34 +211,55 @@ call(core_state *state, Handle *self)
     return answer;
 }
 
-/* A thread that waits for a callback to return; lives on that thread's stack. */
+/* A callback of a thread-safe handle that runs, and a thread that waits for one to return. Both
+   live on the stack of their thread and are linked in the state. */
+typedef struct {
+    llist_node node;
+    Handle *handle;
+    unsigned long thread_id;
+} handle_runner;
+
 typedef struct {
     llist_node node;
     Handle *handle;
     PyThread_type_lock lock;
 } handle_waiter;
 
+static bool
+runs_in_other_thread(core_state *state, Handle *self)
+{
+    for (llist_node *node = state->handle_runners.next; node != &state->handle_runners;
+         node = node->next) {
+        const handle_runner *runner = container_of(node, handle_runner, node);
+        if (runner->handle == self && runner->thread_id != PyThread_get_thread_ident()) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Waits while another thread runs the callback, as the lock of asyncio's _ThreadSafeHandle makes
    it. Gives the GIL up. */
 static int
 wait_for_callback(core_state *state, Handle *self)
 {
-    if (!THREADSAFE_HANDLE_BLOCKS || !self->is_threadsafe || self->running == 0
-        || ((Loop *)self->loop)->thread_id == PyThread_get_thread_ident()) {
+    if (!THREADSAFE_HANDLE_BLOCKS || !self->is_threadsafe) {
         return 0;
     }
-    handle_waiter waiter = {.handle = self, .lock = PyThread_allocate_lock()};
-    if (waiter.lock == NULL) {
-        PyErr_NoMemory();
-        return -1;
+    while (runs_in_other_thread(state, self)) {
+        handle_waiter waiter = {.handle = self, .lock = PyThread_allocate_lock()};
+        if (waiter.lock == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        PyThread_acquire_lock(waiter.lock, WAIT_LOCK);
+        llist_append(&state->handle_waiters, &waiter.node);
+        Py_BEGIN_ALLOW_THREADS
+        PyThread_acquire_lock(waiter.lock, WAIT_LOCK);
+        Py_END_ALLOW_THREADS
+        PyThread_release_lock(waiter.lock);
+        PyThread_free_lock(waiter.lock);
     }
-    PyThread_acquire_lock(waiter.lock, WAIT_LOCK);
-    llist_append(&state->handle_waiters, &waiter.node);
-    Py_BEGIN_ALLOW_THREADS
-    PyThread_acquire_lock(waiter.lock, WAIT_LOCK);
-    Py_END_ALLOW_THREADS
-    PyThread_release_lock(waiter.lock);
-    PyThread_free_lock(waiter.lock);
     return 0;
 }
 
@@ -256,6 +277,18 @@ wake_waiters(core_state *state, Handle *self)
     }
 }
 
+/* call() of a thread-safe handle: others can find out that it runs. */
+static PyObject *
+call_threadsafe(core_state *state, Handle *self)
+{
+    handle_runner runner = {.handle = self, .thread_id = PyThread_get_thread_ident()};
+    llist_append(&state->handle_runners, &runner.node);
+    PyObject *answer = call(state, self); // runs Python
+    llist_remove(&runner.node);
+    wake_waiters(state, self);
+    return answer;
+}
+
 int
 handle_run(core_state *state, Handle *self)
 {
@@ -263,7 +296,9 @@ handle_run(core_state *state, Handle *self)
         return 0;
     }
     self->running++;
-    PyObject *answer = call(state, self); // runs Python
+    PyObject *answer = THREADSAFE_HANDLE_BLOCKS && self->is_threadsafe
+                           ? call_threadsafe(state, self)
+                           : call(state, self); // runs Python
     int status = 0;
     if (answer != NULL) {
         Py_DECREF(answer);
@@ -278,9 +313,6 @@ handle_run(core_state *state, Handle *self)
         Py_XDECREF(args);
     }
     self->running--;
-    if (self->is_threadsafe) {
-        wake_waiters(state, self);
-    }
     if (self->is_dropped && self->running == 0) {
         drop_callback(self);
     }
@@ -306,6 +338,10 @@ keep_repr(core_state *state, Handle *self, Loop *own)
 int
 handle_cancel(core_state *state, Handle *self)
 {
+    if (self->loop == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_loop");
+        return -1;
+    }
     if (wait_for_callback(state, self) < 0) {
         return -1;
     }
@@ -345,7 +381,7 @@ handle_cancel(core_state *state, Handle *self)
 void
 handle_release_steal(PyObject *self)
 {
-    if (Py_REFCNT(self) > 1 && !PyObject_GC_IsTracked(self)) {
+    if (Py_REFCNT(self) > 1 && PyObject_IS_GC(self) && !PyObject_GC_IsTracked(self)) {
         PyObject_GC_Track(self);
     }
     Py_DECREF(self);
@@ -400,19 +436,16 @@ handle_dealloc(PyObject *op)
 {
     Handle *self = (Handle *)op;
     PyTypeObject *type = Py_TYPE(self);
-    core_state *state = state_of(op);
     assert(!self->is_timer || !timer_node_is_in(&((TimerHandle *)self)->node));
     PyObject_GC_UnTrack(op);
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
     handle_clear(op);
-    LIVE_SUB(state, self->is_timer ? LIVE_TIMER_HANDLE : LIVE_HANDLE);
+    LIVE_SUB(state_of_dying_type(type), self->is_timer ? LIVE_TIMER_HANDLE : LIVE_HANDLE);
     PyObject *loop = self->loop;
     self->loop = NULL;
-    Loop *own = loop == NULL || !handle_is_exact(state, op) || self->is_packed
-                    ? NULL
-                    : loop_cast(state, loop);
+    Loop *own = self->is_packed ? NULL : (Loop *)loop; /* made by one of our loops */
     free_list *list = own == NULL || own->is_closed
                           ? NULL
                           : free_list_for(own, self->is_timer, Py_SIZE(self));
@@ -446,6 +479,10 @@ static int
 init_fields(Handle *self, PyObject *callback, PyObject *args, PyObject *loop, PyObject *context)
 {
     core_state *state = state_of((PyObject *)self);
+    if (!self->is_packed) {
+        PyErr_SetString(PyExc_RuntimeError, "the handle was made by an event loop");
+        return -1;
+    }
     context = context == Py_None ? PyContext_CopyCurrent() : Py_NewRef(context);
     if (context == NULL) {
         return -1;

@@ -157,6 +157,7 @@ Loop_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwar
         return NULL;
     }
     self->state = state_of_type(type);
+    self->module = Py_NewRef(PyType_GetModuleByDef(type, &core_module));
     LIVE_ADD(self->state, LIVE_LOOP);
     self->wakeup.read_fd = self->wakeup.write_fd = -1;
     self->debug = Py_NewRef(Py_False);
@@ -182,6 +183,8 @@ Loop_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Loop *self = (Loop *)op;
     Py_VISIT(Py_TYPE(op));
+    /* The module is not visited: so it, and the state and the types that it holds, stay whole as
+       long as a loop lives, whatever else the GC takes apart. It does not refer to loops. */
     for (size_t i = 0; i < ring_count(&self->ready); i++) {
         int status = handle_traverse_owned(self->state, ring_peek(&self->ready, i), visit, arg);
         if (status != 0) {
@@ -242,8 +245,10 @@ Loop_dealloc(PyObject *op)
     close_poller(self);
     Py_CLEAR(self->debug);
     LIVE_SUB(self->state, LIVE_LOOP);
+    PyObject *module = self->module;
     type->tp_free(op);
     Py_DECREF(type);
+    Py_XDECREF(module);
 }
 
 /* Attributes set on an instance can put another call_soon, say, in the way of ours. */
@@ -354,10 +359,8 @@ set_thread_id(PyObject *op, PyObject *value, void *offset)
     if (set_object(op, value, offset) < 0) {
         return -1;
     }
-    Loop *self = (Loop *)op;
-    self->is_running = value != NULL && value != Py_None;
-    self->thread_id = self->is_running ? PyLong_AsUnsignedLongMask(value) : 0;
-    return PyErr_Occurred() ? -1 : 0;
+    ((Loop *)op)->is_running = value != NULL && value != Py_None;
+    return 0;
 }
 
 static PyObject *

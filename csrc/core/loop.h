@@ -35,6 +35,7 @@ typedef struct {
 typedef struct Loop {
     PyObject_HEAD
     core_state *state;
+    PyObject *module;        /* keeps state alive; not visited: see Loop_traverse */
     ring ready;
     timer_heap timers;
     const poller_backend *backend;
@@ -55,7 +56,6 @@ typedef struct Loop {
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
     int is_running;
-    unsigned long thread_id;
 
     PyObject *debug;         /* what set_debug was given */
     PyObject *thread_id_object;
@@ -66,7 +66,7 @@ typedef struct Loop {
     free_list free_futures;
     free_list free_tasks;
     free_list free_iters;
-    free_list free_handles[2]; /* with room for 1 and for 3 arguments */
+    free_list free_handles[2]; /* with room for 1 and for 2 arguments */
     free_list free_timer_handles;
 } Loop;
 

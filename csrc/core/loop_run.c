@@ -57,10 +57,8 @@ time_to_sleep(Loop *self, int64_t *timeout_ns)
     }
     if (self->timers.count > 0) {
         int64_t first = self->timers.entries[0].deadline_ns;
-        *timeout_ns = first <= now                       ? 0
-                      : first - now > LONGEST_SLEEP_NS || now < first - INT64_MAX
-                          ? LONGEST_SLEEP_NS
-                          : first - now;
+        uint64_t left = first > now ? (uint64_t)first - (uint64_t)now : 0;
+        *timeout_ns = left > (uint64_t)LONGEST_SLEEP_NS ? LONGEST_SLEEP_NS : (int64_t)left;
     }
     return 0;
 }
@@ -87,6 +85,9 @@ put_event(Loop *self, poller_event event)
     }
     watcher *entry = watcher_find(&self->watchers, event.fd);
     if (entry == NULL) {
+        if (self->poller == NULL) {
+            return 0; /* closed by what an event before this one ran */
+        }
         (void)self->backend->remove(self->poller, event.fd); /* nobody waits: closed behind us */
         return 0;
     }

@@ -121,12 +121,17 @@ add_watcher(Loop *self, const args_bound *bound, unsigned event)
     }
     PyObject *fileobj = bound->leading[0];
     int fd = fd_of(state, fileobj); // runs Python
-    if (fd < 0 || watcher_reserve(&self->watchers, fd) < 0) {
+    if (fd < 0) {
         return NULL;
     }
     PyObject *handle = handle_new(self, bound->leading[1], bound->rest, bound->rest_count,
                                   bound->context);
     if (handle == NULL) {
+        return NULL;
+    }
+    /* fileno() and the handle's making may have run Python. */
+    if (loop_check_closed(self) < 0 || watcher_reserve(&self->watchers, fd) < 0) {
+        Py_DECREF(handle);
         return NULL;
     }
     watcher *entry = &self->watchers.entries[fd];

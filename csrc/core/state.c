@@ -12,6 +12,16 @@ state_of_type(PyTypeObject *type)
     return state_of_module(module);
 }
 
+core_state *
+state_of_dying_type(PyTypeObject *type)
+{
+    PyObject *module = type->tp_mro == NULL ? NULL : PyType_GetModuleByDef(type, &core_module);
+    if (module == NULL) {
+        PyErr_Clear(); /* it is gone: the caller does without */
+    }
+    return module == NULL ? NULL : state_of_module(module);
+}
+
 static PyObject *
 import_attribute(const char *module_name, const char *path)
 {
@@ -46,6 +56,7 @@ int
 state_init(core_state *state)
 {
     llist_init(&state->tasks);
+    llist_init(&state->handle_runners);
     llist_init(&state->handle_waiters);
 #define INTERN(field, string)                                                                \
     if ((state->name_##field = PyUnicode_InternFromString(string)) == NULL) {                \

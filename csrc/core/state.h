@@ -71,7 +71,8 @@ typedef struct {
     PyTypeObject *context_vars_type;
     PyObject *no_context_vars;
 
-    llist_node handle_waiters;    /* core/handle.c: threads that wait for a running callback */
+    llist_node handle_runners;    /* core/handle.c: callbacks of thread-safe handles that run, */
+    llist_node handle_waiters;    /* and threads that wait for one to return */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
 
@@ -84,7 +85,7 @@ typedef struct {
 
 #ifdef PYASYNC_DEBUG
 #  define LIVE_ADD(state, which) ((state)->live[which]++)
-#  define LIVE_SUB(state, which) ((state)->live[which]--)
+#  define LIVE_SUB(state, which) ((void)((state) != NULL && (state)->live[which]--))
 #else
 #  define LIVE_ADD(state, which) ((void)0)
 #  define LIVE_SUB(state, which) ((void)0)
@@ -100,6 +101,10 @@ state_of_module(PyObject *module)
 
 /* The state behind an object of one of our types or of a subclass; never NULL for these. */
 core_state *state_of_type(PyTypeObject *type);
+
+/* The same for tp_dealloc, where the GC may have taken the type and the module apart before their
+   last instance: then NULL. */
+core_state *state_of_dying_type(PyTypeObject *type);
 
 static inline core_state *
 state_of(PyObject *self)

@@ -43,7 +43,10 @@ task_set_name(Task *self, PyObject *name)
     if (name == NULL) {
         return -1;
     }
-    Py_XSETREF(self->name, name);
+    PyObject *old = self->has_name ? self->label.name : NULL;
+    self->label.name = name;
+    self->has_name = true;
+    Py_XDECREF(old);
     return 0;
 }
 
@@ -61,7 +64,7 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
         return -1;
     }
     if (context == NULL || context == Py_None) {
-        context = self->future.own_loop != NULL ? context_take_snapshot(state)
+        context = self->future.is_own ? context_take_snapshot(state)
                                                 : PyContext_CopyCurrent();
         if (context == NULL) {
             return -1;
@@ -78,13 +81,16 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
     }
     Py_XSETREF(self->context, context);
     Py_CLEAR(self->fut_waiter);
-    self->must_cancel = self->waits_at_iter = false;
+    self->must_cancel = false;
     self->log_destroy_pending = true;
     self->cancels_requested = 0;
     Py_XSETREF(self->coro, Py_NewRef(coro));
     if (name == NULL || name == Py_None) {
-        Py_CLEAR(self->name);
-        self->number = ++state->task_count;
+        if (self->has_name) {
+            self->has_name = false;
+            Py_CLEAR(self->label.name);
+        }
+        self->label.number = ++state->task_count;
     }
     else if (task_set_name(self, name) < 0) {
         return -1;
@@ -107,8 +113,9 @@ task_new(Loop *loop, PyObject *coro, PyObject *name, PyObject *context, bool eag
         }
     }
     LIVE_ADD(state, LIVE_TASK);
+    self->future.is_task = true;
     if (loop_debug_is_plain_off(loop)) {
-        self->future.own_loop = loop;
+        self->future.is_own = true;
         self->future.loop = Py_NewRef((PyObject *)loop);
     }
     else if (future_init(state, &self->future, (PyObject *)loop) < 0) {
@@ -161,6 +168,7 @@ Task_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwar
 {
     PyObject *self = type->tp_alloc(type, 0);
     if (self != NULL) {
+        ((Task *)self)->future.is_task = true;
         LIVE_ADD(state_of_type(type), LIVE_TASK);
     }
     return self;
@@ -304,13 +312,18 @@ static PyObject *
 Task_get_name(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Task *self = (Task *)op;
-    if (self->name == NULL) {
-        if (self->number == 0) { /* never initialised */
+    if (!self->has_name) {
+        if (self->label.number == 0) { /* never initialised */
             Py_RETURN_NONE;
         }
-        self->name = PyUnicode_FromFormat("Task-%llu", self->number);
+        PyObject *name = PyUnicode_FromFormat("Task-%llu", self->label.number);
+        if (name == NULL) {
+            return NULL;
+        }
+        self->label.name = name;
+        self->has_name = true;
     }
-    return Py_XNewRef(self->name);
+    return Py_NewRef(self->label.name);
 }
 
 static PyObject *
@@ -383,7 +396,9 @@ Task_traverse(PyObject *op, visitproc visit, void *arg)
     Task *self = (Task *)op;
     Py_VISIT(self->coro);
     Py_VISIT(self->context);
-    Py_VISIT(self->name);
+    if (self->has_name) {
+        Py_VISIT(self->label.name);
+    }
     Py_VISIT(self->fut_waiter);
     return future_traverse(op, visit, arg);
 }
@@ -392,9 +407,14 @@ int
 task_clear(PyObject *op)
 {
     Task *self = (Task *)op;
+    llist_remove(&self->node);
     Py_CLEAR(self->coro);
     Py_CLEAR(self->context);
-    Py_CLEAR(self->name);
+    if (self->has_name) {
+        self->has_name = false;
+        Py_CLEAR(self->label.name);
+    }
+    self->label.number = 0;
     Py_CLEAR(self->fut_waiter);
     return future_clear(op);
 }

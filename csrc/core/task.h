@@ -8,9 +8,7 @@
    1. A pending task is in exactly one of: the ring (to be stepped), a future's waiters
       (fut_waiter is that future, not done), running, or given up by everyone.
    2. fut_waiter is what the last step yielded, until the next step begins.
-   3. waits_at_iter: fut_waiter is one of our exact futures and the coroutine stands at our own
-      iterator of it, so that sending None there gives or raises the future's result.
-   4. The node is linked in core_state.tasks from creation until the task is done or freed.
+   3. The node is linked in core_state.tasks from creation until the task is done or freed.
    Source: asyncio.Task (Lib/asyncio/tasks.py, Modules/_asynciomodule.c). */
 
 #ifndef PYASYNC_CORE_TASK_H
@@ -27,14 +25,16 @@ typedef struct {
     Future future;
     PyObject *coro;
     PyObject *context;         /* as core/context.h stores it: perhaps a snapshot */
-    PyObject *name;            /* NULL while it is "Task-<number>" and nobody has asked */
-    unsigned long long number;
+    union {                    /* the name is "Task-<number>" until somebody asks or sets it */
+        unsigned long long number;
+        PyObject *name;        /* owned, where has_name */
+    } label;
     PyObject *fut_waiter;
     llist_node node;
     int cancels_requested;
+    bool has_name;
     bool must_cancel;
     bool log_destroy_pending;
-    bool waits_at_iter;
 } Task;
 
 /* A task of one of our loops; name and context may be NULL or None. eager_start steps it before

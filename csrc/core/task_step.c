@@ -25,7 +25,7 @@ task_done(Task *self)
 int
 task_schedule_step(core_state *state, Task *self, PyObject *exception)
 {
-    Loop *own = self->future.own_loop;
+    Loop *own = future_own_loop(&self->future);
     if (own != NULL && loop_is_direct(own) && exception == NULL
         && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
         return loop_put_steal(own, Py_NewRef((PyObject *)self));
@@ -90,14 +90,13 @@ wait_for_own_future(core_state *state, Task *self, PyObject *yielded)
         return throw_soon(state, self, yielded,
                           "Task %R got Future %R attached to a different loop", self, yielded);
     }
-    if (future->blocking == NOT_BLOCKING) {
+    if (!future->is_blocking) {
         return throw_soon(state, self, yielded,
                           "yield was used instead of yield from in task %R with %R", self, yielded);
     }
-    bool is_at_iter = future->blocking == BLOCKING_BY_ITER;
-    future->blocking = NOT_BLOCKING;
+    future->is_blocking = false;
     int status;
-    if (future->state == FUTURE_PENDING && future->own_loop != NULL
+    if (future->state == FUTURE_PENDING && future->is_own
         && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
         status = future_add_task(future, (PyObject *)self);
     }
@@ -112,7 +111,6 @@ wait_for_own_future(core_state *state, Task *self, PyObject *yielded)
         Py_DECREF(yielded);
         return -1;
     }
-    self->waits_at_iter = is_at_iter;
     return set_waiter_steal(state, self, yielded);
 }
 
@@ -197,7 +195,6 @@ wait_for_foreign_future(core_state *state, Task *self, PyObject *yielded, PyObje
 static int
 wait_for_yielded(core_state *state, Task *self, PyObject *yielded)
 {
-    self->waits_at_iter = false;
     if (yielded == (PyObject *)self) {
         return throw_soon(state, self, yielded, "Task cannot await on itself: %R", self);
     }
@@ -256,7 +253,7 @@ finish_with_exception(core_state *state, Task *self)
     PyObject *exception = PyErr_GetRaisedException();
     task_done(self);
     if (is_cancelled) {
-        Py_XSETREF(self->future.cancelled_exception, exception);
+        Py_XSETREF(self->future.detail, exception);
         return future_cancel(state, &self->future, NULL) < 0 ? -1 : 0;
     }
     if (future_set_exception(state, &self->future, exception) < 0) {
@@ -339,6 +336,10 @@ exception_of(core_state *state, PyObject *future)
 {
     PyObject *result = NULL;
     if (future_is_exact(state, future)) {
+        const Future *own = (const Future *)future;
+        if (own->state == FUTURE_FINISHED && !own->has_exception) {
+            return NULL;
+        }
         if (future_get_result(state, (Future *)future, &result) == 1) {
             return result;
         }
@@ -355,7 +356,7 @@ static int
 resume(core_state *state, Task *self)
 {
     PyObject *waiter = self->fut_waiter;
-    if (waiter == NULL || (self->waits_at_iter && !self->must_cancel)) {
+    if (waiter == NULL) {
         return step(state, self, NULL);
     }
     PyObject *exception = exception_of(state, waiter);
@@ -400,7 +401,7 @@ report_step_error(Loop *loop, Task *self)
 static PyObject *
 enter_context(core_state *state, Task *self, bool *is_borrowed)
 {
-    Loop *own = self->future.own_loop;
+    Loop *own = future_own_loop(&self->future);
     *is_borrowed = own != NULL && context_is_snapshot(state, self->context);
     if (*is_borrowed) {
         PyObject *borrowed = context_borrow(own, self->context);
@@ -421,7 +422,7 @@ static int
 leave_context_steal(Task *self, PyObject *context, bool is_borrowed)
 {
     int status = PyContext_Exit(context);
-    Loop *own = self->future.own_loop;
+    Loop *own = future_own_loop(&self->future);
     bool can_give_back = is_borrowed && own != NULL && self->context == context;
     Py_DECREF(context);
     if (can_give_back) {
@@ -442,6 +443,9 @@ task_run(Loop *loop, Task *self)
     if (status == 0) {
         status = resume(loop->state, self); // runs Python
         bridge_leave(loop, (PyObject *)self);
+        if (status < 0 || self->future.state != FUTURE_PENDING) {
+            bridge_flush(loop); /* what dies with the task dies in its own context, as nobody's */
+        }
     }
     if (context != NULL && leave_context_steal(self, context, is_borrowed) < 0) {
         status = -1;
@@ -453,7 +457,7 @@ task_run(Loop *loop, Task *self)
 static int
 step_entered(core_state *state, Task *self, PyObject *exception)
 {
-    Loop *own = self->future.own_loop;
+    Loop *own = future_own_loop(&self->future);
     PyObject *loop = Py_XNewRef(self->future.loop);
     if (loop == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "uninitialized Task object");
@@ -606,7 +610,7 @@ TaskStep_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     TaskStep_clear(op);
-    LIVE_SUB(state_of_type(type), LIVE_TASK_STEP);
+    LIVE_SUB(state_of_dying_type(type), LIVE_TASK_STEP);
     type->tp_free(op);
     Py_DECREF(type);
 }

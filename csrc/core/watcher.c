@@ -2,6 +2,8 @@
 
 #include "core/watcher.h"
 
+#include "core/handle.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,25 +29,18 @@ watcher_reserve(watcher_table *self, int fd)
     return 0;
 }
 
-int
-watcher_traverse(const watcher_table *self, visitproc visit, void *arg)
-{
-    for (int fd = 0; fd < self->size; fd++) {
-        Py_VISIT(self->entries[fd].reader);
-        Py_VISIT(self->entries[fd].writer);
-        Py_VISIT(self->entries[fd].fileobj);
-    }
-    return 0;
-}
-
 void
 watcher_clear(watcher_table *self)
 {
     watcher_table old = *self;
     *self = (watcher_table){0};
     for (int fd = 0; fd < old.size; fd++) {
-        Py_XDECREF(old.entries[fd].reader);
-        Py_XDECREF(old.entries[fd].writer);
+        PyObject *handles[] = {old.entries[fd].reader, old.entries[fd].writer};
+        for (int i = 0; i < 2; i++) {
+            if (handles[i] != NULL) {
+                handle_release_steal(handles[i]);
+            }
+        }
         Py_XDECREF(old.entries[fd].fileobj);
     }
     free(old.entries);

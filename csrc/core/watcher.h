@@ -39,8 +39,6 @@ watcher_find(const watcher_table *self, int fd)
 /* Makes the table large enough for fd: 0, or -1 with MemoryError. */
 int watcher_reserve(watcher_table *self, int fd);
 
-int watcher_traverse(const watcher_table *self, visitproc visit, void *arg);
-
 /* Drops every entry and the memory. Runs Python (destructors). */
 void watcher_clear(watcher_table *self);
 
