@@ -31,8 +31,8 @@ clock_seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
-/* The first nanosecond at which clock_seconds() has reached `seconds`; NaN, which is never less than
-   anything, counts as reached. */
+/* The first nanosecond at which clock_seconds() has reached `seconds`; NaN, which is never less
+   than anything, counts as reached. */
 static inline int64_t
 clock_deadline_ns(double seconds)
 {

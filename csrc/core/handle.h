@@ -93,6 +93,21 @@ void handle_release_steal(PyObject *self);
 /* For the loop's traverse: visits a handle, or what it refers to where the loop alone has it. */
 int handle_traverse_owned(core_state *state, PyObject *self, visitproc visit, void *arg);
 
+/* The arguments as Python sees them: a new tuple (or what the maker gave instead). */
+PyObject *handle_args_as_tuple(Handle *self);
+
+/* Debug mode: keeps the stack of the caller. 0 or -1. Runs Python. */
+int handle_take_source_traceback(core_state *state, Handle *self);
+
+/* Waits while another thread runs the callback, as the lock of asyncio's _ThreadSafeHandle makes
+   it: 0 or -1. Gives the GIL up. */
+int handle_wait_for_callback(core_state *state, Handle *self);
+
+/* tp_traverse, tp_clear and tp_dealloc of both types. */
+int handle_traverse(PyObject *self, visitproc visit, void *arg);
+int handle_clear(PyObject *self);
+void handle_dealloc(PyObject *self);
+
 int handle_init_types(PyObject *module, core_state *state);
 
 #endif

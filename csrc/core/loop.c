@@ -178,6 +178,13 @@ Loop_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwar
     return (PyObject *)self;
 }
 
+/* The handle of the i-th timer in the heap. Borrowed. */
+static PyObject *
+timer_at(Loop *self, size_t i)
+{
+    return (PyObject *)container_of(self->timers.entries[i].node, TimerHandle, node);
+}
+
 static int
 Loop_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -192,7 +199,7 @@ Loop_traverse(PyObject *op, visitproc visit, void *arg)
         }
     }
     for (size_t i = 0; i < self->timers.count; i++) {
-        PyObject *handle = (PyObject *)container_of(self->timers.entries[i].node, TimerHandle, node);
+        PyObject *handle = timer_at(self, i);
         int status = handle_traverse_owned(self->state, handle, visit, arg);
         if (status != 0) {
             return status;
@@ -426,7 +433,7 @@ get_scheduled(PyObject *op, void *Py_UNUSED(closure))
     Loop *self = (Loop *)op;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < self->timers.count; i++) {
-        PyObject *handle = (PyObject *)container_of(self->timers.entries[i].node, TimerHandle, node);
+        PyObject *handle = timer_at(self, i);
         if (PyList_Append(list, handle) < 0) {
             Py_CLEAR(list);
         }

@@ -3,8 +3,9 @@
    Invariants (loop_check, debug builds)
    1. ready holds owned references: Tasks (to step), our Handles, or foreign handles (to _run()).
    2. timers holds one owned reference for each TimerHandle in it.
-   3. is_direct (asked by loop_is_direct, which sees classes patched later) is true exactly where a callback may go into the ring without asking anyone: not
-      closed, not in debug mode, and nobody has put another call_soon in the way.
+   3. is_direct (asked by loop_is_direct, which sees classes patched later) is true exactly where a
+      callback may go into the ring without asking anyone: not closed, not in debug mode, and
+      nobody has put another call_soon in the way.
    4. While is_sleeping the GIL is free and the loop's thread waits in the poller; whoever then
       puts something into ready must wake it (loop_wake).
    5. Free lists hold memory of dead objects, no references, and are touched under the GIL only.

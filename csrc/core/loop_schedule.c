@@ -66,6 +66,25 @@ check_in_debug(Loop *self, PyObject *callback, const char *method, bool check_th
     return answer == NULL ? -1 : 0;
 }
 
+/* asyncio's own method, called on this loop with the arguments of ours. Runs Python. */
+static PyObject *
+call_stock(PyObject *function, Loop *self, PyObject *const *args, Py_ssize_t nargs,
+           PyObject *kwnames)
+{
+    Py_ssize_t total = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    PyObject **stack = PyMem_New(PyObject *, total + 1);
+    if (stack == NULL) {
+        return PyErr_NoMemory();
+    }
+    stack[0] = (PyObject *)self;
+    for (Py_ssize_t i = 0; i < total; i++) {
+        stack[i + 1] = args[i];
+    }
+    PyObject *answer = PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames);
+    PyMem_Free(stack);
+    return answer;
+}
+
 static PyObject *
 schedule_soon(Loop *self, const args_bound *bound, const char *method, bool check_thread)
 {
@@ -144,7 +163,8 @@ Loop_call_at(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kw
         PyErr_SetString(PyExc_TypeError, "when cannot be None");
         return NULL;
     }
-    if (loop_check_closed(self) < 0 || check_in_debug(self, bound.leading[1], "call_at", true) < 0) {
+    if (loop_check_closed(self) < 0
+        || check_in_debug(self, bound.leading[1], "call_at", true) < 0) {
         return NULL;
     }
     double when = PyFloat_AsDouble(bound.leading[0]);
@@ -171,12 +191,7 @@ Loop_call_later(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     PyObject *delay = bound.leading[0];
     bool is_plain = PyFloat_CheckExact(delay) || PyLong_CheckExact(delay);
     if (!is_plain || !loop_is_direct(self) || !self->call_at_is_ours) {
-        PyObject *stack[nargs + 1 + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames))];
-        stack[0] = op;
-        for (Py_ssize_t i = 0; i < (Py_ssize_t)(sizeof(stack) / sizeof(stack[0])) - 1; i++) {
-            stack[i + 1] = args[i];
-        }
-        return PyObject_Vectorcall(self->state->stock_call_later, stack, (size_t)nargs + 1, kwnames);
+        return call_stock(self->state->stock_call_later, self, args, nargs, kwnames);
     }
     double seconds = PyFloat_AsDouble(delay), now;
     if ((seconds == -1.0 && PyErr_Occurred()) || loop_time(self, &now) < 0) {
@@ -219,13 +234,7 @@ Loop_create_future(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 create_task_by_stock(Loop *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    Py_ssize_t total = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
-    PyObject *stack[total + 1];
-    stack[0] = (PyObject *)self;
-    for (Py_ssize_t i = 0; i < total; i++) {
-        stack[i + 1] = args[i];
-    }
-    return PyObject_Vectorcall(self->state->stock_create_task, stack, (size_t)nargs + 1, kwnames);
+    return call_stock(self->state->stock_create_task, self, args, nargs, kwnames);
 }
 
 typedef struct {

@@ -1,4 +1,4 @@
-/* loop_watch.c -- readers and writers of file descriptors: asyncio's own hooks _add_reader and so on.
+/* loop_watch.c -- readers and writers of file descriptors: asyncio's hooks _add_reader and so on.
 
    The public add_reader() and the rest are asyncio's: they check for transports and come here.
 

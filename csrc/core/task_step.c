@@ -71,7 +71,8 @@ set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
     PyObject *message = self->future.cancel_message;
     message = Py_NewRef(message == NULL ? Py_None : message);
     yielded = Py_NewRef(yielded);
-    PyObject *answer = PyObject_CallMethodOneArg(yielded, state->name_cancel, message); // runs Python
+    // runs Python
+    PyObject *answer = PyObject_CallMethodOneArg(yielded, state->name_cancel, message);
     Py_DECREF(yielded);
     Py_DECREF(message);
     int is_cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
@@ -114,9 +115,8 @@ wait_for_own_future(core_state *state, Task *self, PyObject *yielded)
     return set_waiter_steal(state, self, yielded);
 }
 
-/* Tells 3.14's call graph that self waits for a future, or no longer does. */
-static int
-tell_awaited_by(PyObject *function, PyObject *future, Task *self)
+int
+task_tell_awaited_by(PyObject *function, PyObject *future, Task *self)
 {
     if (function == NULL) {
         return 0;
@@ -145,7 +145,7 @@ add_wakeup_by_method(core_state *state, Task *self, PyObject *yielded)
     Py_DECREF(wakeup);
     Py_DECREF(context);
     Py_XDECREF(answer);
-    return answer == NULL ? -1 : tell_awaited_by(state->add_to_awaited_by, yielded, self);
+    return answer == NULL ? -1 : task_tell_awaited_by(state->add_to_awaited_by, yielded, self);
 }
 
 static PyObject *
@@ -330,9 +330,8 @@ step(core_state *state, Task *self, PyObject *exception)
     return status;
 }
 
-/* What the future waited for makes of the step: a new reference to throw, or NULL. */
-static PyObject *
-exception_of(core_state *state, PyObject *future)
+PyObject *
+task_exception_of(core_state *state, PyObject *future)
 {
     PyObject *result = NULL;
     if (future_is_exact(state, future)) {
@@ -359,7 +358,7 @@ resume(core_state *state, Task *self)
     if (waiter == NULL) {
         return step(state, self, NULL);
     }
-    PyObject *exception = exception_of(state, waiter);
+    PyObject *exception = task_exception_of(state, waiter);
     int status = step(state, self, exception);
     Py_XDECREF(exception);
     return status;
@@ -453,9 +452,8 @@ task_run(Loop *loop, Task *self)
     return status == 0 ? 0 : report_step_error(loop, self);
 }
 
-/* A step by a callable: in the task's context already. */
-static int
-step_entered(core_state *state, Task *self, PyObject *exception)
+int
+task_step_entered(core_state *state, Task *self, PyObject *exception)
 {
     Loop *own = future_own_loop(&self->future);
     PyObject *loop = Py_XNewRef(self->future.loop);
@@ -515,131 +513,4 @@ task_start_eagerly(core_state *state, Task *self)
     }
     Py_DECREF(loop);
     return status;
-}
-
-/* ---- the callables ---- */
-
-static PyObject *
-task_wakeup(PyObject *self, PyObject *future)
-{
-    core_state *state = state_of(self);
-    Task *task = (Task *)self;
-    if (state->discard_from_awaited_by != NULL && !future_is_exact(state, future)
-        && tell_awaited_by(state->discard_from_awaited_by, future, task) < 0) {
-        return NULL;
-    }
-    PyObject *exception = exception_of(state, future); // runs Python
-    int status = step_entered(state, task, exception);
-    Py_XDECREF(exception);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static PyMethodDef wakeup_method = {"task_wakeup", task_wakeup, METH_O, NULL};
-
-PyObject *
-task_wakeup_callable(PyObject *task)
-{
-    return PyCFunction_New(&wakeup_method, task);
-}
-
-typedef struct {
-    PyObject_HEAD
-    Task *task;
-    PyObject *exception;
-} TaskStep;
-
-PyObject *
-task_step_callable(core_state *state, Task *task, PyObject *exception)
-{
-    TaskStep *self = PyObject_GC_New(TaskStep, state->TaskStep_type);
-    if (self == NULL) {
-        return NULL;
-    }
-    LIVE_ADD(state, LIVE_TASK_STEP);
-    self->task = (Task *)Py_NewRef((PyObject *)task);
-    self->exception = Py_XNewRef(exception);
-    PyObject_GC_Track(self);
-    return (PyObject *)self;
-}
-
-static PyObject *
-TaskStep_call(PyObject *op, PyObject *args, PyObject *kwargs)
-{
-    TaskStep *self = (TaskStep *)op;
-    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
-        PyErr_SetString(PyExc_TypeError, "function takes no keyword arguments");
-        return NULL;
-    }
-    if (PyTuple_GET_SIZE(args) != 0) {
-        PyErr_SetString(PyExc_TypeError, "function takes no positional arguments");
-        return NULL;
-    }
-    if (step_entered(state_of(op), self->task, self->exception) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-TaskStep_get_self(PyObject *op, void *Py_UNUSED(closure))
-{
-    PyObject *task = (PyObject *)((TaskStep *)op)->task;
-    return Py_NewRef(task == NULL ? Py_None : task);
-}
-
-static int
-TaskStep_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(((TaskStep *)op)->task);
-    Py_VISIT(((TaskStep *)op)->exception);
-    return 0;
-}
-
-static int
-TaskStep_clear(PyObject *op)
-{
-    Py_CLEAR(((TaskStep *)op)->task);
-    Py_CLEAR(((TaskStep *)op)->exception);
-    return 0;
-}
-
-static void
-TaskStep_dealloc(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
-    TaskStep_clear(op);
-    LIVE_SUB(state_of_dying_type(type), LIVE_TASK_STEP);
-    type->tp_free(op);
-    Py_DECREF(type);
-}
-
-static PyGetSetDef TaskStep_getset[] = {
-    {"__self__", TaskStep_get_self, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyType_Slot TaskStep_slots[] = {
-    {Py_tp_call, TaskStep_call},
-    {Py_tp_traverse, TaskStep_traverse},
-    {Py_tp_clear, TaskStep_clear},
-    {Py_tp_dealloc, TaskStep_dealloc},
-    {Py_tp_getset, TaskStep_getset},
-    {0, NULL},
-};
-
-static PyType_Spec TaskStep_spec = {
-    .name = "pyasync._core.TaskStepMethWrapper",
-    .basicsize = sizeof(TaskStep),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
-             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = TaskStep_slots,
-};
-
-int
-task_step_init_type(PyObject *module, core_state *state)
-{
-    state->TaskStep_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &TaskStep_spec, NULL);
-    return state->TaskStep_type == NULL ? -1 : 0;
 }

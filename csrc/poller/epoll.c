@@ -68,7 +68,8 @@ static int
 control(poller *self, int operation, int fd, unsigned events)
 {
     struct epoll_event event = {.data.fd = fd};
-    event.events = ((events & POLLER_READ) ? EPOLLIN : 0u) | ((events & POLLER_WRITE) ? EPOLLOUT : 0u);
+    event.events = ((events & POLLER_READ) ? EPOLLIN : 0u)
+                   | ((events & POLLER_WRITE) ? EPOLLOUT : 0u);
     return epoll_ctl(self->fd, operation, fd, &event) < 0 ? -errno : 0;
 }
 

@@ -96,7 +96,8 @@ static int
 kqueue_wait(poller *self, int64_t timeout_ns, poller_event *events, int capacity)
 {
     struct timespec timeout = {(time_t)(timeout_ns / 1000000000), (long)(timeout_ns % 1000000000)};
-    int count = kevent(self->fd, NULL, 0, self->events, capacity < MAX_EVENTS ? capacity : MAX_EVENTS,
+    capacity = capacity < MAX_EVENTS ? capacity : MAX_EVENTS;
+    int count = kevent(self->fd, NULL, 0, self->events, capacity,
                        timeout_ns < 0 ? NULL : &timeout);
     if (count < 0) {
         return -errno;
