@@ -26,8 +26,9 @@ new_context(core_state *state, PyObject *snapshot)
     return context;
 }
 
-PyObject *
-context_borrow(Loop *loop, PyObject *snapshot)
+/* A Context with the variables of a snapshot: the loop's spare, or a new one. */
+static PyObject *
+borrow(Loop *loop, PyObject *snapshot)
 {
     core_state *state = loop->state;
     PyObject *context = loop->spare_context;
@@ -39,8 +40,10 @@ context_borrow(Loop *loop, PyObject *snapshot)
     return context;
 }
 
-PyObject *
-context_give_back(Loop *loop, PyObject *context)
+/* Gives a borrowed Context back, steals it, and returns its variables as a new snapshot; or NULL,
+   stealing nothing, where somebody else refers to it. */
+static PyObject *
+give_back(Loop *loop, PyObject *context)
 {
     core_state *state = loop->state;
     if (Py_REFCNT(context) > 1) {
@@ -56,6 +59,39 @@ context_give_back(Loop *loop, PyObject *context)
         Py_DECREF(context);
     }
     return variables;
+}
+
+PyObject *
+context_enter(core_state *state, Loop *loop, PyObject **stored, bool *is_borrowed)
+{
+    *is_borrowed = context_is_snapshot(state, *stored);
+    if (*is_borrowed) {
+        PyObject *borrowed = borrow(loop, *stored);
+        if (borrowed == NULL) {
+            return NULL;
+        }
+        Py_SETREF(*stored, borrowed);
+    }
+    PyObject *context = Py_NewRef(*stored);
+    if (PyContext_Enter(context) < 0) {
+        Py_CLEAR(context);
+    }
+    return context;
+}
+
+int
+context_leave_steal(Loop *loop, PyObject **stored, PyObject *context, bool is_borrowed)
+{
+    int status = PyContext_Exit(context);
+    bool is_stored = *stored == context;
+    Py_DECREF(context);
+    if (is_borrowed && is_stored) {
+        PyObject *variables = give_back(loop, context);
+        if (variables != NULL) {
+            *stored = variables;
+        }
+    }
+    return status;
 }
 
 int

@@ -29,12 +29,12 @@ context_is_snapshot(const core_state *state, PyObject *stored)
     return Py_IS_TYPE(stored, state->context_vars_type);
 }
 
-/* A Context with the variables of a snapshot: the loop's spare, or a new one. */
-PyObject *context_borrow(Loop *loop, PyObject *snapshot);
-
-/* Gives a borrowed Context back, steals it, and returns its variables as a new snapshot; or NULL,
-   stealing nothing, where somebody else refers to it. */
-PyObject *context_give_back(Loop *loop, PyObject *context);
+/* Enters a stored context and returns it, a new reference; a snapshot is replaced, for that time, by
+   the loop's spare Context (snapshots are stored for loops of ours only). NULL where that failed.
+   context_leave_steal leaves it; a borrowed one that nobody else has got hold of goes back to the
+   loop, and what is stored is a snapshot of its variables again. */
+PyObject *context_enter(core_state *state, Loop *loop, PyObject **stored, bool *is_borrowed);
+int context_leave_steal(Loop *loop, PyObject **stored, PyObject *context, bool is_borrowed);
 
 /* Replaces a stored snapshot by a real Context, for whoever wants to see it: 0 or -1. */
 int context_materialize(core_state *state, PyObject **stored);

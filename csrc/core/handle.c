@@ -176,38 +176,26 @@ call_packed(Handle *self)
 }
 
 static PyObject *
-call_entered(Handle *self, PyObject *context)
+call(core_state *state, Handle *self)
 {
-    if (PyContext_Enter(context) < 0) {
+    if (!context_is_snapshot(state, self->context) && !PyContext_CheckExact(self->context)) {
+        PyObject *args = handle_args_as_tuple(self);
+        PyObject *answer = args == NULL ? NULL : run_in_foreign_context(self, args);
+        Py_XDECREF(args);
+        return answer;
+    }
+    bool is_borrowed;
+    Loop *loop = (Loop *)self->loop; /* only used for a snapshot: then it is one of ours */
+    PyObject *context = context_enter(state, loop, &self->context, &is_borrowed);
+    if (context == NULL) {
         return NULL;
     }
     PyObject *answer = self->is_packed ? call_packed(self)
                                        : PyObject_Vectorcall(self->callback, handle_args(self),
                                                              (size_t)Py_SIZE(self), NULL);
-    if (PyContext_Exit(context) < 0) {
+    if (context_leave_steal(loop, &self->context, context, is_borrowed) < 0) {
         Py_CLEAR(answer);
     }
-    return answer;
-}
-
-static PyObject *
-call(core_state *state, Handle *self)
-{
-    PyObject *context = self->context;
-    if (context_is_snapshot(state, context)) {
-        Loop *loop = (Loop *)self->loop; /* only loops of ours make handles with snapshots */
-        context = context_borrow(loop, context);
-        PyObject *answer = context == NULL ? NULL : call_entered(self, context);
-        PyObject *variables = context == NULL ? NULL : context_give_back(loop, context);
-        Py_XDECREF(variables == NULL ? context : variables);
-        return answer;
-    }
-    if (PyContext_CheckExact(context)) {
-        return call_entered(self, context);
-    }
-    PyObject *args = handle_args_as_tuple(self);
-    PyObject *answer = args == NULL ? NULL : run_in_foreign_context(self, args);
-    Py_XDECREF(args);
     return answer;
 }
 

@@ -395,49 +395,11 @@ report_step_error(Loop *loop, Task *self)
     return status;
 }
 
-/* Enters the task's context and returns it; one that is a snapshot becomes, for the time of the
-   step, the loop's spare Context. NULL where that failed. */
-static PyObject *
-enter_context(core_state *state, Task *self, bool *is_borrowed)
-{
-    Loop *own = future_own_loop(&self->future);
-    *is_borrowed = own != NULL && context_is_snapshot(state, self->context);
-    if (*is_borrowed) {
-        PyObject *borrowed = context_borrow(own, self->context);
-        if (borrowed == NULL) {
-            return NULL;
-        }
-        Py_SETREF(self->context, borrowed);
-    }
-    PyObject *context = Py_NewRef(self->context);
-    if (PyContext_Enter(context) < 0) {
-        Py_CLEAR(context);
-    }
-    return context;
-}
-
-/* Leaves it, steals it; if nobody has got hold of a borrowed one, it goes back to the loop. */
-static int
-leave_context_steal(Task *self, PyObject *context, bool is_borrowed)
-{
-    int status = PyContext_Exit(context);
-    Loop *own = future_own_loop(&self->future);
-    bool can_give_back = is_borrowed && own != NULL && self->context == context;
-    Py_DECREF(context);
-    if (can_give_back) {
-        PyObject *variables = context_give_back(own, context);
-        if (variables != NULL) {
-            self->context = variables;
-        }
-    }
-    return status;
-}
-
 int
 task_run(Loop *loop, Task *self)
 {
     bool is_borrowed;
-    PyObject *context = enter_context(loop->state, self, &is_borrowed);
+    PyObject *context = context_enter(loop->state, loop, &self->context, &is_borrowed);
     int status = context == NULL ? -1 : bridge_enter(loop, (PyObject *)self);
     if (status == 0) {
         status = resume(loop->state, self); // runs Python
@@ -446,7 +408,7 @@ task_run(Loop *loop, Task *self)
             bridge_flush(loop); /* what dies with the task dies in its own context, as nobody's */
         }
     }
-    if (context != NULL && leave_context_steal(self, context, is_borrowed) < 0) {
+    if (context != NULL && context_leave_steal(loop, &self->context, context, is_borrowed) < 0) {
         status = -1;
     }
     return status == 0 ? 0 : report_step_error(loop, self);
@@ -491,10 +453,10 @@ task_start_eagerly(core_state *state, Task *self)
     PyObject *previous = bridge_swap(state, loop, (PyObject *)self);
     if (previous != NULL) {
         bool is_borrowed;
-        PyObject *context = enter_context(state, self, &is_borrowed);
+        PyObject *context = context_enter(state, (Loop *)loop, &self->context, &is_borrowed);
         if (context != NULL) {
             status = step(state, self, NULL); // runs Python
-            if (leave_context_steal(self, context, is_borrowed) < 0) {
+            if (context_leave_steal((Loop *)loop, &self->context, context, is_borrowed) < 0) {
                 status = -1;
             }
         }

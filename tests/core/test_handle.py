@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import socket
 import sys
 import weakref
 
@@ -417,3 +418,53 @@ class TestReport:
         assert report['handle'] is handle
         loop.reports.clear()
         error.__traceback__ = None
+
+
+class TestVariablesOfACallback:
+    """What a callback sets in its context stays in the handle's: for the exception handler, and
+    for the next call of a reader."""
+
+    variable = contextvars.ContextVar('variable', default='default')
+
+    def test_exception_handler_sees_them(self, loop):
+        seen = []
+
+        def callback():
+            self.variable.set('set')
+            raise KeyError('k')
+
+        def handler(loop, context):
+            seen.append(context['handle']._context.get(self.variable))
+
+        loop.set_exception_handler(handler)
+        loop.call_soon(callback)
+        support.run_once(loop)
+        loop.set_exception_handler(None)
+        assert seen == ['set']
+
+    def test_reader_keeps_them(self, loop):
+        near, far = socket.socketpair()
+        with near, far:
+            near.setblocking(False)
+            seen = []
+
+            def readable():
+                seen.append(self.variable.get())
+                self.variable.set(len(seen))
+
+            loop.add_reader(near, readable)
+            far.send(b'x')
+            support.run_once(loop)
+            support.run_once(loop)
+            loop.remove_reader(near)
+        assert seen == ['default', 1]
+
+    def test_token_is_of_the_same_context_later(self, loop):
+        async def main():
+            token = self.variable.set('task')
+            await asyncio.sleep(0)
+            assert self.variable.get() == 'task'
+            self.variable.reset(token)
+            return self.variable.get()
+
+        assert loop.run_until_complete(main()) == 'default'
