@@ -95,11 +95,13 @@ def _fill_submodule(namespace, stock):
     def __dir__():
         return sorted({*namespace, *dir(stock)})
 
-    public = getattr(stock, '__all__', ())
-    namespace.update((name, translate(getattr(stock, name))) for name in public)
+    public = getattr(stock, '__all__', None)  # () where asyncio exports nothing
+    namespace.update((name, translate(getattr(stock, name))) for name in public or ())
+    if public is None:
+        public = [name for name in vars(stock) if not name.startswith('_')]
     namespace.update(
         __doc__=stock.__doc__,
-        __all__=public or [name for name in vars(stock) if not name.startswith('_')],
+        __all__=public,
         __getattr__=__getattr__,
         __dir__=__dir__,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -30,6 +31,29 @@ import asyncio
 async def main():
     print(type(asyncio.get_running_loop()).__module__, end=' ')
 asyncio.run(main())
+"""
+INTERRUPTED = """\
+import asyncio, os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+async def main():
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print('cleaned up')
+asyncio.run(main())
+"""
+PROCESSES = """\
+import multiprocessing, sys
+def child(queue, word):
+    queue.put((word, __name__, sys.argv))
+if __name__ == '__main__':
+    context = multiprocessing.get_context(sys.argv[1])
+    queue = context.SimpleQueue()
+    process = context.Process(target=child, args=(queue, 'word'))
+    process.start()
+    process.join()
+    print(process.exitcode, queue.get())
 """
 
 
@@ -113,6 +137,25 @@ def test_each_way_in_has_our_loop(folder):
 def test_objects_of_the_program_can_be_pickled(folder):
     code = 'import pickle\nclass A: pass\nassert type(pickle.loads(pickle.dumps(A()))) is A'
     assert python(folder, '-m', 'pyasync', '-c', code) == (0, '', '')
+
+
+def test_signal_ends_the_program_as_under_the_interpreter(folder):
+    """The status is that of a death by SIGINT, which a shell loop needs to stop as well."""
+    (folder / 'interrupted.py').write_text(INTERRUPTED)
+    status, out, err = python(folder, '-m', 'pyasync', 'interrupted.py')
+    assert (status, out) == (-signal.SIGINT, 'cleaned up\n')
+    assert err.endswith('\nKeyboardInterrupt\n')
+
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver', 'fork'])
+@pytest.mark.parametrize(
+    'program', [['processes.py'], ['-m', 'processes']], ids=['script', 'module']
+)
+def test_processes_of_multiprocessing_find_the_program(folder, program, method):
+    (folder / 'processes.py').write_text(PROCESSES)
+    expected = python(folder, *program, method)
+    assert (expected[0], expected[2]) == (0, '')
+    assert python(folder, '-m', 'pyasync', *program, method) == expected
 
 
 def test_excepthook_of_the_program_sees_its_own_frames(folder):

@@ -145,7 +145,7 @@ def test_each_name_of_a_submodule_is_ours_or_the_very_object_of_asyncio(name):
             assert found is ours.get(id(value), value), attribute
 
 
-@pytest.mark.parametrize('name', ['subprocess', 'events', 'tasks', 'exceptions', 'constants'])
+@pytest.mark.parametrize('name', LOADED)
 def test_star_import_from_a_submodule(name):
     theirs, ours = {}, {}
     exec(f'from asyncio.{name} import *', theirs)
@@ -202,6 +202,41 @@ def test_submodule_that_asyncio_lacks():
 def test_submodules_that_asyncio_loads_late_are_loaded_late():
     code = 'import sys, pyasync; print(*(name for name in sys.modules if {!r} in name))'
     assert run_python(code.format('proactor')).strip() == ''
+
+
+# ------------------------------------------------------------------ what isinstance says
+
+
+@pytest.mark.parametrize('factory', [asyncio.SelectorEventLoop, pyasync.EventLoop])
+def test_objects_of_either_loop_are_instances(factory):
+    async def main():
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        future.cancel()
+        for module in (asyncio, pyasync):
+            assert isinstance(future, module.Future)
+            assert not isinstance(future, module.Task)
+            assert isinstance(asyncio.current_task(), module.Task)
+            assert isinstance(asyncio.current_task(), module.Future)
+            assert isinstance(loop.call_soon(int), module.Handle)
+            timer = loop.call_later(60, int)
+            assert isinstance(timer, module.TimerHandle)
+            assert isinstance(timer, module.Handle)
+            timer.cancel()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize('name', ['Future', 'Task', 'Handle', 'TimerHandle'])
+def test_stock_type_is_a_subclass_of_ours_but_not_of_what_derives_from_ours(name):
+    ours, theirs = getattr(pyasync, name), getattr(asyncio, name)
+    assert issubclass(theirs, ours)
+    assert not issubclass(int, ours)
+    if name in ('Future', 'Task'):
+        derived = type('Derived', (ours,), {})
+        assert issubclass(derived, ours)
+        assert not issubclass(theirs, derived)
 
 
 # ------------------------------------------------------------------ run and Runner
