@@ -468,3 +468,11 @@ class TestVariablesOfACallback:
             return self.variable.get()
 
         assert loop.run_until_complete(main()) == 'default'
+
+
+@pytest.mark.ours
+def test_init_again_is_refused(impl, loop):
+    handle = loop.call_soon(print)
+    with pytest.raises(RuntimeError, match='made by an event loop'):
+        handle.__init__(print, (), loop)
+    handle.cancel()

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import sys
+import types
 import weakref
 
 import pytest
@@ -197,3 +198,141 @@ def test_task_factory_gets_no_keywords_that_were_not_given(loop):
     loop.run_until_complete(main())
     loop.set_task_factory(asyncio.eager_task_factory)
     loop.run_until_complete(loop.create_task(main()))
+
+
+def test_awaited_result_is_let_go(loop):
+    # A StopIteration that was kept for the next await kept its value too.
+    async def main():
+        fut = loop.create_future()
+        loop.call_soon(fut.set_result, Argument())
+        result = await fut
+        ref = weakref.ref(result)
+        del result, fut
+        await asyncio.sleep(0)  # stock's running handle refers to the future
+        gc.collect()
+        return ref()
+
+    assert loop.run_until_complete(main()) is None
+
+
+@pytest.mark.ours
+def test_all_tasks_in_the_callback_of_a_weak_reference(impl, loop):
+    # The dying task was still linked: it came to life and was freed twice.
+    async def never():
+        await loop.create_future()
+
+    async def main():
+        task = asyncio.create_task(never())
+        task._log_destroy_pending = False
+        await asyncio.sleep(0)
+        seen = []
+        ref = weakref.ref(task, lambda ref: seen.append(this in asyncio.all_tasks()))
+        this = asyncio.current_task()
+        del task
+        gc.collect()
+        return ref(), seen
+
+    assert loop.run_until_complete(main()) == (None, [True])
+
+
+def test_unretrieved_exception_is_told_outside_of_the_next_task(loop):
+    # A finished task lived until the next one had been entered.
+    var = contextvars.ContextVar('var', default='outside')
+    told = []
+
+    def handler(loop, context):
+        told.append((var.get(), asyncio.current_task(loop)))
+
+    async def fail():
+        await asyncio.sleep(0)
+        raise ValueError
+
+    async def other():
+        var.set('other')
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    loop.set_exception_handler(handler)
+    loop.create_task(fail())
+    last = loop.create_task(other())
+    loop.run_until_complete(last)
+    loop.set_exception_handler(None)
+    assert told == [('outside', None)]
+
+
+def test_exception_is_thrown_to_where_the_coroutine_stands(loop):
+    # It was taken for granted that the coroutine stands at the future's own iterator.
+    @types.coroutine
+    def raw(fut):
+        yield fut.__await__().send(None)
+
+    async def main():
+        fut = loop.create_future()
+        loop.call_soon(fut.set_exception, ValueError('v'))
+        with pytest.raises(ValueError, match='v'):
+            await raw(fut)
+        fut.exception().__traceback__ = None
+
+    loop.run_until_complete(main())
+
+
+def test_deadline_before_zero(impl):
+    # The time to sleep overflowed and became a day.
+    loop = impl.new_event_loop()
+    start = loop.time()
+    real = loop.time
+    loop.time = lambda: real() - start - 100
+    loop.call_at(-99.999, loop.stop)
+    loop.run_forever()
+    loop.close()
+
+
+@pytest.mark.ours
+def test_destructor_adds_a_callback_while_one_is_removed(impl, loop):
+    # The new callback was taken for a task. (Stock 3.13.0 crashes here.)
+    fut = loop.create_future()
+    called = []
+
+    class Equal:
+        def __init__(self, name):
+            self.name = name
+
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+        def __call__(self, fut):
+            called.append(self.name)
+
+        def __del__(self):
+            if self.name == 'first':
+                fut.add_done_callback(Equal('second'))
+
+    fut.add_done_callback(Equal('first'))
+    assert fut.remove_done_callback(Equal('probe')) == 1
+    assert len(fut._callbacks) == 1
+    fut.set_result(None)
+    support.run_once(loop)
+    assert called == ['second']
+
+
+@pytest.mark.ours
+def test_handle_without_init(impl):
+    handle = impl.Handle.__new__(impl.Handle)
+    with pytest.raises(AttributeError, match='_loop'):
+        handle.cancel()
+
+
+def test_subclass_of_task_with_slots(impl, loop):
+    # The metaclass made CPython check the order of bases that we had set by hand.
+    class Slotted(impl.Task):
+        __slots__ = ('extra',)
+
+    async def main():
+        task = Slotted(asyncio.sleep(0, 7), loop=loop)
+        task.extra = 1
+        assert isinstance(task, impl.Future)
+        return await task, task.extra
+
+    assert loop.run_until_complete(main()) == (7, 1)
