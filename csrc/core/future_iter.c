@@ -5,7 +5,8 @@
    put together here. (Keeping one and using it again is faster still, but keeps results alive.)
 
    Invariants
-   1. future is NULL once the result was given or an exception thrown in.
+   1. future is NULL once an exception was thrown in or, before 3.14, the result was given; from
+      3.14 on an exhausted iterator gives the result again.
    Source: FutureIter of Modules/_asynciomodule.c. */
 
 #include "core/future.h"
@@ -62,9 +63,14 @@ FutureIter_am_send(PyObject *op, PyObject *Py_UNUSED(value), PyObject **result)
         PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
         return PYGEN_ERROR;
     }
-    self->future = NULL;
-    *result = future_result(future_state_of(future), future);
-    Py_DECREF(future);
+    if (FUTURE_ITER_ANSWERS_AGAIN) {
+        *result = future_result(future_state_of(future), future);
+    }
+    else {
+        self->future = NULL;
+        *result = future_result(future_state_of(future), future);
+        Py_DECREF(future);
+    }
     return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
