@@ -51,6 +51,25 @@ future_call_soon(core_state *state, PyObject *loop, PyObject *callback, PyObject
     return loop_put_steal(own, handle);
 }
 
+#ifdef PYASYNC_DEBUG
+
+static void
+future_check(const Future *self)
+{
+    if (!future_is_alive(self)) {
+        return; /* not initialised yet, or taken apart by the GC */
+    }
+    assert(self->state == FUTURE_PENDING || self->state == FUTURE_CANCELLED
+           || self->state == FUTURE_FINISHED);
+    assert((self->state == FUTURE_FINISHED) == (self->outcome != NULL));
+    assert(!self->has_exception || self->state == FUTURE_FINISHED);
+    assert(self->context0 == NULL || self->callback0 != NULL);
+}
+
+#else
+#  define future_check(self) ((void)(self))
+#endif
+
 /* Schedules one waiter whose references were moved here. */
 static int
 schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObject *context)
@@ -79,6 +98,7 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObjec
 static int
 schedule_callbacks(core_state *state, Future *self)
 {
+    future_check(self);
     if (!future_is_alive(self)) {
         return 0; /* the GC has taken it apart: nobody waits any more */
     }
@@ -290,6 +310,7 @@ future_add_callback(core_state *state, Future *self, PyObject *callback, PyObjec
         PyErr_SetString(PyExc_RuntimeError, "uninitialized Future object");
         return -1;
     }
+    future_check(self);
     if (self->state != FUTURE_PENDING) {
         return future_call_soon(state, self->loop, callback, (PyObject *)self, context);
     }
@@ -304,6 +325,7 @@ future_add_callback(core_state *state, Future *self, PyObject *callback, PyObjec
 int
 future_add_task(Future *self, PyObject *task)
 {
+    future_check(self);
     assert(self->state == FUTURE_PENDING && self->is_own && self->loop == ((Future *)task)->loop);
     if (self->callback0 == NULL && self->callbacks == NULL) {
         self->callback0 = Py_NewRef(task);

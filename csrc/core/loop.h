@@ -148,6 +148,14 @@ loop_wake(Loop *self)
     }
 }
 
+/* Asserts the invariants; debug builds call it once an iteration. The heap is looked through while
+   it is small. */
+#ifdef PYASYNC_DEBUG
+void loop_check(const Loop *self);
+#else
+#  define loop_check(self) ((void)(self))
+#endif
+
 /* RuntimeError where the loop is closed. */
 int loop_check_closed(Loop *self);
 

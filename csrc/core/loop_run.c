@@ -266,9 +266,27 @@ run_ready(Loop *self)
     return 0;
 }
 
+#ifdef PYASYNC_DEBUG
+
+void
+loop_check(const Loop *self)
+{
+    enum { SMALL_HEAP = 64 };
+    assert(!self->is_sleeping);
+    assert(!self->is_direct || (!self->is_closed && self->debug == Py_False));
+    assert(self->is_closed || self->poller != NULL);
+    assert(self->spare_context == NULL || Py_REFCNT(self->spare_context) >= 1);
+    if (self->timers.count <= SMALL_HEAP) {
+        timer_heap_check(&self->timers);
+    }
+}
+
+#endif
+
 int
 loop_run_once(Loop *self)
 {
+    loop_check(self);
     bool must_look = self->must_poll || self->is_stopping || ring_count(&self->ready) == 0
                      || self->calls_since_poll >= CALLS_BETWEEN_POLLS;
     if (must_look && poll_events(self) < 0) {
