@@ -463,9 +463,7 @@ init_source_traceback(core_state *state, Future *self)
     if (self->is_own && loop_debug_is_plain_off(future_own_loop(self))) {
         return 0;
     }
-    PyObject *debug = PyObject_CallMethodNoArgs(self->loop, state->name_get_debug);
-    int is_debug = debug == NULL ? -1 : PyObject_IsTrue(debug);
-    Py_XDECREF(debug);
+    int is_debug = loop_is_debug(state, self->loop);
     if (is_debug <= 0 || interpreter_is_finalizing()) {
         return is_debug < 0 ? -1 : 0;
     }

@@ -308,14 +308,9 @@ handle_run(core_state *state, Handle *self)
 
 /* In debug mode cancel() keeps what the handle looked like. Runs Python. */
 static int
-keep_repr(core_state *state, Handle *self, Loop *own)
+keep_repr(core_state *state, Handle *self)
 {
-    if (own != NULL && loop_debug_is_plain_off(own)) {
-        return 0;
-    }
-    PyObject *debug = PyObject_CallMethodNoArgs(self->loop, state->name_get_debug);
-    int is_debug = debug == NULL ? -1 : PyObject_IsTrue(debug);
-    Py_XDECREF(debug);
+    int is_debug = loop_is_debug(state, self->loop);
     if (is_debug > 0) {
         Py_XSETREF(self->repr, PyObject_Repr((PyObject *)self));
     }
@@ -354,7 +349,7 @@ handle_cancel(core_state *state, Handle *self)
         }
     }
     self->is_cancelled = true;
-    int status = keep_repr(state, self, own); // runs Python in debug mode
+    int status = keep_repr(state, self); // runs Python in debug mode
     self->is_dropped = true;
     if (self->running == 0) {
         drop_callback(self);

@@ -39,9 +39,7 @@ init_fields(Handle *self, PyObject *callback, PyObject *args, PyObject *loop, Py
     Py_XSETREF(self->callback, Py_NewRef(callback));
     Py_XSETREF(handle_args(self)[0], Py_NewRef(args));
     self->is_cancelled = self->is_dropped = false;
-    PyObject *debug = PyObject_CallMethodNoArgs(loop, state->name_get_debug);
-    int is_debug = debug == NULL ? -1 : PyObject_IsTrue(debug);
-    Py_XDECREF(debug);
+    int is_debug = loop_is_debug(state, loop);
     if (is_debug > 0) {
         return handle_take_source_traceback(state, self);
     }

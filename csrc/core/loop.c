@@ -22,6 +22,19 @@ refresh_is_direct(Loop *self)
         !self->is_closed && loop_debug_is_plain_off(self) && self->call_soon_is_ours;
 }
 
+int
+loop_is_debug(core_state *state, PyObject *loop)
+{
+    Loop *own = loop_cast(state, loop);
+    if (own != NULL && loop_debug_is_plain_off(own)) {
+        return 0;
+    }
+    PyObject *debug = PyObject_CallMethodNoArgs(loop, state->name_get_debug);
+    int is_debug = debug == NULL ? -1 : PyObject_IsTrue(debug);
+    Py_XDECREF(debug);
+    return is_debug;
+}
+
 /* 1 where neither type nor instance puts another attribute in the place of ours, 0 or -1. */
 static int
 is_ours(Loop *self, PyObject *dict, PyObject *name, PyObject *ours)
@@ -43,11 +56,7 @@ loop_refresh_overrides(Loop *self)
 {
     core_state *state = self->state;
     PyObject *dict = NULL;
-    PyObject **place = _PyObject_GetDictPtr((PyObject *)self);
-    if (place != NULL) {
-        dict = Py_XNewRef(*place);
-    }
-    else if (Py_TYPE(self) != state->Loop_type) {
+    if (Py_TYPE(self) != state->Loop_type) {
         dict = PyObject_GetAttrString((PyObject *)self, "__dict__");
         if (dict == NULL) {
             PyErr_Clear(); /* a subclass with __slots__ has none */

@@ -56,7 +56,7 @@ typedef struct Loop {
     bool get_debug_is_ours;
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
-    int is_running;
+    bool is_running;
 
     PyObject *debug;         /* what set_debug was given */
     PyObject *thread_id_object;
@@ -158,6 +158,10 @@ void loop_check(const Loop *self);
 
 /* RuntimeError where the loop is closed. */
 int loop_check_closed(Loop *self);
+
+/* loop.get_debug() of any loop: 1, 0 or -1. Runs Python, but for one of ours that is not in debug
+   mode. */
+int loop_is_debug(core_state *state, PyObject *loop);
 
 /* loop.time() as a double: our clock, or the overriding method. Runs Python then. */
 int loop_time(Loop *self, double *seconds);

@@ -276,7 +276,7 @@ bind_task_arguments(const core_state *state, PyObject *const *args, Py_ssize_t n
 static PyObject *
 create_eager_task_named_later(Loop *self, const task_arguments *bound)
 {
-    PyObject *task = task_new(self, bound->coro, NULL, bound->context, self->is_running > 0);
+    PyObject *task = task_new(self, bound->coro, NULL, bound->context, self->is_running);
     PyObject *name = bound->name == NULL ? Py_None : bound->name;
     if (task != NULL && (name != Py_None || self->state->create_task_names_all)
         && task_set_name((Task *)task, name) < 0) {
@@ -315,7 +315,7 @@ Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
         eager_start = 1;
     }
     return task_new(self, bound.coro, bound.name, bound.context,
-                    eager_start && self->is_running > 0);
+                    eager_start && self->is_running);
 }
 
 PyObject *

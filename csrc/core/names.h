@@ -20,8 +20,6 @@
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(context, "context")                                                                    \
-    X(create_task, "create_task")                                                            \
-    X(debug, "_debug")                                                                       \
     X(eager_start, "eager_start")                                                            \
     X(exception, "exception")                                                                \
     X(fileno, "fileno")                                                                      \
@@ -40,13 +38,10 @@
     X(run, "_run")                                                                           \
     X(slow_callback_duration, "slow_callback_duration")                                      \
     X(source_traceback, "source_traceback")                                                  \
-    X(source_traceback_attribute, "_source_traceback")                                       \
     X(task, "task")                                                                          \
     X(throw_, "throw")                                                                       \
     X(time, "time")                                                                          \
-    X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
-    X(warning, "warning")                                                                    \
-    X(when, "when")
+    X(timer_handle_cancelled, "_timer_handle_cancelled")
 
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
