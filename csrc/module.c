@@ -9,6 +9,11 @@
 #include "core/loop.h"
 #include "core/state.h"
 #include "core/task.h"
+#include "net/accept.h"
+#include "net/coroutine.h"
+#include "net/net_loop.h"
+#include "net/stream_transport.h"
+#include "net/transport.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -44,10 +49,11 @@ static PyObject *
 core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
                          live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
                          live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Handle",
-                         live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE]);
+                         live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE],
+                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT]);
 }
 
 #endif
@@ -73,7 +79,12 @@ core_exec(PyObject *module)
         || future_init_type(module, state) < 0
         || future_iter_init_type(module, state) < 0
         || task_init_type(module, state) < 0
-        || task_step_init_type(module, state) < 0) {
+        || task_step_init_type(module, state) < 0
+        || net_loop_init_type(module, state) < 0
+        || coroutine_init_type(module, state) < 0
+        || accept_init(state) < 0
+        || transport_init_type(module, state) < 0
+        || stream_transport_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

@@ -10,11 +10,13 @@ import asyncio
 import gc
 import os
 import selectors
+import socket
 import sys
 import threading
 import weakref
+from asyncio.selector_events import BaseSelectorEventLoop
 
-from . import _core
+from . import _core, _stock
 
 POLLER_VARIABLE = 'PYASYNC_POLLER'
 
@@ -78,7 +80,21 @@ def _poller_for(selector):
     return os.environ.get(POLLER_VARIABLE) if selector is None else None
 
 
-class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
+# asyncio's own hooks: where somebody has replaced one of them in its class, it is called.
+_MAKE_SOCKET_TRANSPORT = BaseSelectorEventLoop._make_socket_transport
+_MAKE_SSL_TRANSPORT = BaseSelectorEventLoop._make_ssl_transport
+
+# asyncio's method makes a TLS protocol and the transport under it, which it finds in its module.
+_make_ssl_transport = _stock.rebound(
+    _MAKE_SSL_TRANSPORT,
+    {
+        **vars(asyncio.selector_events),
+        '_SelectorSocketTransport': _core._SelectorSocketTransport,
+    },
+)
+
+
+class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
     """EventLoop(selector=None): asyncio's selector event loop, with its core in C.
 
     A selectors.PollSelector makes it wait by poll(2); any other selector is closed and the
@@ -109,6 +125,62 @@ class EventLoop(_core.Loop, asyncio.SelectorEventLoop):
         if self._csock is None and not self.is_closed():
             super()._make_self_pipe()
         super().add_signal_handler(sig, callback, *args)
+
+    # A socket of another type than Python's own has methods that C must not pass over: it gets
+    # asyncio's transport.
+
+    def _make_socket_transport(self, sock, protocol, waiter=None, **kwargs):
+        if (
+            type(sock) is not socket.socket
+            or BaseSelectorEventLoop._make_socket_transport is not _MAKE_SOCKET_TRANSPORT
+        ):
+            return super()._make_socket_transport(sock, protocol, waiter, **kwargs)
+        self._ensure_fd_no_transport(sock)
+        return _core._SelectorSocketTransport(self, sock, protocol, waiter, **kwargs)
+
+    def _make_ssl_transport(self, rawsock, *args, **kwargs):
+        if (
+            type(rawsock) is not socket.socket
+            or BaseSelectorEventLoop._make_ssl_transport is not _MAKE_SSL_TRANSPORT
+        ):
+            return super()._make_ssl_transport(rawsock, *args, **kwargs)
+        return _make_ssl_transport(self, rawsock, *args, **kwargs)
+
+    def _start_serving(self, protocol_factory, sock, sslcontext=None, *args, **kwargs):
+        if sslcontext is not None or not self._accepts_in_c(sock) or kwargs:
+            super()._start_serving(protocol_factory, sock, sslcontext, *args, **kwargs)
+            return
+        self._add_reader(
+            sock.fileno(), self._accept_ready, protocol_factory, sock, sslcontext, *args
+        )
+
+    def _accepts_in_c(self, sock):
+        return (
+            type(sock) is socket.socket
+            and type(self)._make_socket_transport is EventLoop._make_socket_transport
+            and BaseSelectorEventLoop._make_socket_transport is _MAKE_SOCKET_TRANSPORT
+            and type(self)._accept_connection is BaseSelectorEventLoop._accept_connection
+            and type(self)._accept_connection2 is BaseSelectorEventLoop._accept_connection2
+        )
+
+    def _ensure_fd_no_transport(self, fd):
+        super()._ensure_fd_no_transport(fd)
+        transport = self._owner_of(fd if isinstance(fd, int) else int(fd.fileno()))
+        if transport is not None and not transport.is_closing():
+            raise RuntimeError(f'File descriptor {fd!r} is used by transport {transport!r}')
+
+    async def _sendfile_native(self, transport, *args):
+        # asyncio takes the transport out of its table, sends by the socket, and puts it back.
+        fd = transport._sock_fd
+        if self._owner_of(fd) is not transport:
+            return await super()._sendfile_native(transport, *args)
+        self._transports[fd] = transport
+        self._set_owner(fd, None)
+        try:
+            return await super()._sendfile_native(transport, *args)
+        finally:
+            if transport._sock is not None:
+                self._set_owner(fd, transport)
 
     def run_forever(self):
         self._run_forever_setup()

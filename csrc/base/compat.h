@@ -38,6 +38,13 @@
 #define FUTURE_ITER_ANSWERS_AGAIN (PY_VERSION_HEX >= 0x030E0000)
 #define THREADSAFE_HANDLE_BLOCKS (PY_VERSION_HEX >= 0x030E0000)
 #define STOP_ITERATION_IS_WRAPPED (PY_VERSION_HEX >= 0x030D0000)
+#define WRITELINES_JOINS (PY_VERSION_HEX < 0x030C0000) /* and unsent bytes are one bytearray */
+#if PY_VERSION_HEX >= 0x030E0000
+#  define WRITE_TYPE_ERROR                                                                   \
+      "data argument must be a bytes, bytearray, or memoryview object, not '%.200s'"
+#else
+#  define WRITE_TYPE_ERROR "data argument must be a bytes-like object, not '%.200s'"
+#endif
 
 #if PY_VERSION_HEX < 0x030C0000
 

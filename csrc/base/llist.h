@@ -29,6 +29,12 @@ llist_is_linked(const llist_node *node)
     return node->next != NULL;
 }
 
+static inline bool
+llist_is_empty(const llist_node *head)
+{
+    return head->next == head;
+}
+
 static inline void
 llist_append(llist_node *head, llist_node *node)
 {

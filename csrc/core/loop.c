@@ -158,7 +158,7 @@ close_poller(Loop *self)
     wakeup_fini(&self->wakeup);
 }
 
-static PyObject *
+PyObject *
 Loop_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
     Loop *self = (Loop *)type->tp_alloc(type, 0);
@@ -194,7 +194,7 @@ timer_at(Loop *self, size_t i)
     return (PyObject *)container_of(self->timers.entries[i].node, TimerHandle, node);
 }
 
-static int
+int
 Loop_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Loop *self = (Loop *)op;
@@ -235,7 +235,7 @@ Loop_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-static int
+int
 Loop_clear(PyObject *op)
 {
     Loop *self = (Loop *)op;
@@ -249,7 +249,7 @@ Loop_clear(PyObject *op)
     return 0;
 }
 
-static void
+void
 Loop_dealloc(PyObject *op)
 {
     Loop *self = (Loop *)op;

@@ -57,6 +57,9 @@ typedef struct Loop {
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
     bool is_running;
+    bool is_in_batch;        /* the callbacks of an iteration run: after_batch will be called */
+    unsigned iteration;      /* counts them, round and round */
+    void (*after_batch)(struct Loop *self); /* core/loop_run.c calls it, where not NULL */
 
     PyObject *debug;         /* what set_debug was given */
     PyObject *thread_id_object;
@@ -169,6 +172,25 @@ int loop_time(Loop *self, double *seconds);
 /* One iteration, as BaseEventLoop._run_once (core/loop_run.c): 0, or -1 with a KeyboardInterrupt,
    a SystemExit or a failure of the loop itself. */
 int loop_run_once(Loop *self);
+
+/* loop.call_soon(callback[, argument]) in `context`, or in a copy of the current one where that is
+   NULL; by the shortest way. 0 or -1. Runs Python where call_soon is overridden. */
+int loop_call_soon(Loop *self, PyObject *callback, PyObject *argument, PyObject *context);
+
+/* Has callback([argument]) called whenever fd is ready for an event (POLLER_READ or POLLER_WRITE), in
+   place of who waited for it before (core/loop_watch.c). The Handle, or NULL. */
+PyObject *loop_watch_fd(Loop *self, int fd, unsigned event, PyObject *callback,
+                        PyObject *argument, PyObject *context);
+
+/* Nobody waits for that event any more: 1, 0 where nobody did, or -1. */
+int loop_unwatch_fd(Loop *self, int fd, unsigned event);
+bool loop_is_watching(const Loop *self, int fd, unsigned event);
+
+/* tp_new, tp_traverse, tp_clear and tp_dealloc, for types whose struct begins with a Loop. */
+PyObject *Loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+int Loop_traverse(PyObject *op, visitproc visit, void *arg);
+int Loop_clear(PyObject *op);
+void Loop_dealloc(PyObject *op);
 
 int loop_init_type(PyObject *module, core_state *state);
 

@@ -252,18 +252,22 @@ static int
 run_ready(Loop *self)
 {
     size_t todo = ring_count(&self->ready);
+    int status = 0;
     self->calls_since_poll += (unsigned)todo;
-    for (; todo > 0 && ring_count(&self->ready) > 0; todo--) {
+    self->iteration++;
+    self->is_in_batch = true;
+    for (; status == 0 && todo > 0 && ring_count(&self->ready) > 0; todo--) {
         PyObject *entry = ring_take(&self->ready);
-        int status = loop_debug_is_plain_off(self) ? run_entry(self, entry)
-                                                   : run_entry_in_debug(self, entry);
+        status = loop_debug_is_plain_off(self) ? run_entry(self, entry)
+                                               : run_entry_in_debug(self, entry);
         handle_release_steal(entry);
-        if (status < 0) {
-            return -1;
-        }
+    }
+    self->is_in_batch = false;
+    if (self->after_batch != NULL) {
+        self->after_batch(self); // runs Python; keeps the pending exception
     }
     ring_trim(&self->ready);
-    return 0;
+    return status;
 }
 
 #ifdef PYASYNC_DEBUG

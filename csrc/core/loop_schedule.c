@@ -101,6 +101,26 @@ schedule_soon(Loop *self, const args_bound *bound, const char *method, bool chec
     return handle;
 }
 
+int
+loop_call_soon(Loop *self, PyObject *callback, PyObject *argument, PyObject *context)
+{
+    Py_ssize_t nargs = argument == NULL ? 0 : 1;
+    PyObject *handle;
+    if (loop_is_direct(self)) {
+        handle = handle_new(self, callback, &argument, nargs, context);
+        return handle == NULL ? -1 : loop_put_steal(self, handle);
+    }
+    PyObject *stack[4] = {(PyObject *)self, callback};
+    if (argument != NULL) {
+        stack[2] = argument;
+    }
+    stack[2 + nargs] = context;
+    handle = PyObject_VectorcallMethod(self->state->name_call_soon, stack, (size_t)nargs + 2,
+                                       context == NULL ? NULL : self->state->context_keyword);
+    Py_XDECREF(handle); // runs Python
+    return handle == NULL ? -1 : 0;
+}
+
 PyObject *
 Loop_call_soon(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {

@@ -112,78 +112,84 @@ tell_poller(Loop *self, int fd, unsigned old_events, unsigned events)
     return error < 0 ? raise_errno(error) : 0;
 }
 
-static PyObject *
-add_watcher(Loop *self, const args_bound *bound, unsigned event)
+/* Has `handle`, whose reference it takes over, wait for an event of fd: 0 or -1. Runs Python where it
+   replaces another one, in debug mode. */
+static int
+put_watcher_steal(Loop *self, int fd, unsigned event, PyObject *handle, PyObject *fileobj)
 {
-    core_state *state = self->state;
-    if (loop_check_closed(self) < 0) {
-        return NULL;
-    }
-    PyObject *fileobj = bound->leading[0];
-    int fd = fd_of(state, fileobj); // runs Python
-    if (fd < 0) {
-        return NULL;
-    }
-    PyObject *handle = handle_new(self, bound->leading[1], bound->rest, bound->rest_count,
-                                  bound->context);
-    if (handle == NULL) {
-        return NULL;
-    }
-    /* fileno() and the handle's making may have run Python. */
+    /* What made the handle may have run Python. */
     if (loop_check_closed(self) < 0 || watcher_reserve(&self->watchers, fd) < 0) {
         Py_DECREF(handle);
-        return NULL;
+        return -1;
     }
     watcher *entry = &self->watchers.entries[fd];
     unsigned old_events = events_of(entry);
     if (tell_poller(self, fd, old_events, old_events | event) < 0) {
         Py_DECREF(handle);
-        return NULL;
+        return -1;
     }
     if (old_events == 0) {
         self->watchers.fd_count++;
-        entry->fileobj = PyLong_Check(fileobj) ? NULL : Py_NewRef(fileobj);
+        entry->fileobj = fileobj == NULL || PyLong_Check(fileobj) ? NULL : Py_NewRef(fileobj);
     }
     PyObject **place = handle_place(entry, event);
     PyObject *replaced = *place;
-    *place = Py_NewRef(handle);
+    *place = handle;
     if (self->is_sleeping) {
         wakeup_send(&self->wakeup); /* from a foreign thread: poll(2) does not see additions */
     }
+    int status = 0;
     if (replaced != NULL) {
-        int status = handle_cancel(state, (Handle *)replaced); // runs Python
+        status = handle_cancel(self->state, (Handle *)replaced); // runs Python
         handle_release_steal(replaced);
-        if (status < 0) {
-            Py_DECREF(handle);
-            return NULL;
-        }
+    }
+    return status;
+}
+
+PyObject *
+loop_watch_fd(Loop *self, int fd, unsigned event, PyObject *callback, PyObject *argument,
+              PyObject *context)
+{
+    PyObject *handle = handle_new(self, callback, &argument, argument == NULL ? 0 : 1, context);
+    if (handle == NULL || put_watcher_steal(self, fd, event, Py_NewRef(handle), NULL) < 0) {
+        Py_XDECREF(handle);
+        return NULL;
     }
     return handle;
 }
 
 static PyObject *
-remove_watcher(Loop *self, PyObject *fileobj, unsigned event)
+add_watcher(Loop *self, const args_bound *bound, unsigned event)
 {
-    if (self->is_closed) {
-        Py_RETURN_FALSE;
+    if (loop_check_closed(self) < 0) {
+        return NULL;
     }
-    int fd = watched_fd_of(self, fileobj); // runs Python
+    PyObject *fileobj = bound->leading[0];
+    int fd = fd_of(self->state, fileobj); // runs Python
     if (fd < 0) {
         return NULL;
     }
+    PyObject *handle = handle_new(self, bound->leading[1], bound->rest, bound->rest_count,
+                                  bound->context);
+    if (handle == NULL || put_watcher_steal(self, fd, event, Py_NewRef(handle), fileobj) < 0) {
+        Py_XDECREF(handle);
+        return NULL;
+    }
+    return handle;
+}
+
+int
+loop_unwatch_fd(Loop *self, int fd, unsigned event)
+{
     watcher *entry = watcher_find(&self->watchers, fd);
-    if (entry == NULL) {
-        Py_RETURN_FALSE;
+    PyObject **place = entry == NULL ? NULL : handle_place(entry, event);
+    if (place == NULL || *place == NULL) {
+        return 0;
     }
-    unsigned old_events = events_of(entry);
-    PyObject **place = handle_place(entry, event);
+    unsigned events = events_of(entry) & ~event;
     PyObject *removed = *place;
-    if (removed == NULL) {
-        Py_RETURN_FALSE;
-    }
     *place = NULL;
     PyObject *kept_alive = NULL;
-    unsigned events = old_events & ~event;
     /* Failures do not matter: the fd may have been closed, and then it is out already. */
     if (events != 0) {
         (void)self->backend->modify(self->poller, fd, events);
@@ -197,7 +203,25 @@ remove_watcher(Loop *self, PyObject *fileobj, unsigned event)
     int status = handle_cancel(self->state, (Handle *)removed); // runs Python
     handle_release_steal(removed);
     Py_XDECREF(kept_alive);
-    return status < 0 ? NULL : Py_NewRef(Py_True);
+    return status < 0 ? -1 : 1;
+}
+
+bool
+loop_is_watching(const Loop *self, int fd, unsigned event)
+{
+    const watcher *entry = watcher_find(&self->watchers, fd);
+    return entry != NULL && (events_of(entry) & event);
+}
+
+static PyObject *
+remove_watcher(Loop *self, PyObject *fileobj, unsigned event)
+{
+    if (self->is_closed) {
+        Py_RETURN_FALSE;
+    }
+    int fd = watched_fd_of(self, fileobj); // runs Python
+    int removed = fd < 0 ? -1 : loop_unwatch_fd(self, fd, event);
+    return removed < 0 ? NULL : PyBool_FromLong(removed);
 }
 
 static PyObject *

@@ -11,7 +11,10 @@
     X(Task, "Task")                                                                          \
     X(add_done_callback, "add_done_callback")                                                \
     X(asyncio_future_blocking, "_asyncio_future_blocking")                                   \
+    X(attach, "_attach")                                                                     \
+    X(buffer_updated, "buffer_updated")                                                      \
     X(call_at, "call_at")                                                                    \
+    X(call_connection_lost, "_call_connection_lost")                                         \
     X(call_exception_handler, "call_exception_handler")                                      \
     X(call_soon, "call_soon")                                                                \
     X(cancel, "cancel")                                                                      \
@@ -19,12 +22,21 @@
     X(cancelled_attribute, "_cancelled")                                                     \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
+    X(close, "close")                                                                        \
+    X(connection_lost, "connection_lost")                                                    \
+    X(connection_made, "connection_made")                                                    \
     X(context, "context")                                                                    \
+    X(create_future, "create_future")                                                        \
+    X(create_task, "create_task")                                                            \
+    X(data_received, "data_received")                                                        \
+    X(detach, "_detach")                                                                     \
     X(eager_start, "eager_start")                                                            \
+    X(eof_received, "eof_received")                                                          \
     X(exception, "exception")                                                                \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
     X(future, "future")                                                                      \
+    X(get_buffer, "get_buffer")                                                              \
     X(get_debug, "get_debug")                                                                \
     X(get_loop, "get_loop")                                                                  \
     X(handle, "handle")                                                                      \
@@ -33,15 +45,26 @@
     X(loop_attribute, "_loop")                                                               \
     X(message, "message")                                                                    \
     X(name, "name")                                                                          \
+    X(pause_writing, "pause_writing")                                                        \
+    X(peername, "peername")                                                                  \
     X(pending, "PENDING")                                                                    \
+    X(protocol, "protocol")                                                                  \
+    X(read_ready, "_read_ready")                                                             \
     X(result, "result")                                                                      \
+    X(resume_writing, "resume_writing")                                                      \
     X(run, "_run")                                                                           \
     X(slow_callback_duration, "slow_callback_duration")                                      \
+    X(socket, "socket")                                                                      \
+    X(sockname, "sockname")                                                                  \
     X(source_traceback, "source_traceback")                                                  \
+    X(start_reading, "_start_reading")                                                       \
     X(task, "task")                                                                          \
     X(throw_, "throw")                                                                       \
     X(time, "time")                                                                          \
-    X(timer_handle_cancelled, "_timer_handle_cancelled")
+    X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
+    X(transport, "transport")                                                                \
+    X(wake_maker, "_wake_maker")                                                             \
+    X(write_ready, "_write_ready")
 
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
@@ -65,6 +88,14 @@
     X(get_event_loop, "asyncio.events", "get_event_loop")                                    \
     X(format_callback_source, "asyncio.format_helpers", "_format_callback_source")           \
     X(extract_handle_stack, "asyncio.format_helpers", "extract_stack")                       \
+    X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")                             \
+    X(SendfileMode, "asyncio.constants", "_SendfileMode")                                    \
+    X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
+    X(stock_Transport, "asyncio.transports", "Transport")                                    \
+    X(server_attach, "asyncio.base_events", "Server._attach")                                \
+    X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
+    X(socket_base, "_socket", "socket")                                                      \
+    X(socket_class, "socket", "socket")                                                      \
     X(extract_stack, "traceback", "extract_stack")
 
 #endif

@@ -2,10 +2,8 @@
 
 #include "core/report.h"
 
-/* Calls loop.call_exception_handler({message: ..., key: value, ...}); pairs end with a NULL key,
-   a NULL value is left out. Steals message. Runs Python. */
-static int
-call_handler(core_state *state, PyObject *loop, PyObject *message, PyObject *pairs[][2])
+int
+report_to_handler(core_state *state, PyObject *loop, PyObject *message, PyObject *pairs[][2])
 {
     PyObject *context = message == NULL ? NULL : PyDict_New();
     int status = -1;
@@ -61,7 +59,7 @@ report_callback_error(core_state *state, PyObject *loop, PyObject *handle, PyObj
     PyObject *source = format_callback(state, loop, callback, args);
     PyObject *message = source == NULL ? NULL
                                        : PyUnicode_FromFormat("Exception in callback %U", source);
-    int status = call_handler(state, loop, message,
+    int status = report_to_handler(state, loop, message,
                               (PyObject *[][2]){{state->name_exception, exception},
                                                 {state->name_handle, handle},
                                                 {state->name_source_traceback, source_traceback},
@@ -74,7 +72,7 @@ report_callback_error(core_state *state, PyObject *loop, PyObject *handle, PyObj
 static void
 report_from_finalizer(core_state *state, PyObject *loop, PyObject *message, PyObject *pairs[][2])
 {
-    if (call_handler(state, loop, message, pairs) < 0) {
+    if (report_to_handler(state, loop, message, pairs) < 0) {
         PyErr_WriteUnraisable(loop);
     }
 }

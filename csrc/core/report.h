@@ -11,6 +11,11 @@
 
 #include "core/state.h"
 
+/* loop.call_exception_handler({"message": message, key: value, ...}); pairs end with a NULL key, one with
+   a NULL value is left out. Steals message, which may be NULL with an exception. 0 or -1. Runs
+   Python. */
+int report_to_handler(core_state *state, PyObject *loop, PyObject *message, PyObject *pairs[][2]);
+
 /* The pending exception was raised by the callback of `handle` (any kind of Handle), whose
    arguments are the tuple `args`. Consumes it: 0; or -1 with KeyboardInterrupt, SystemExit, or
    what the handler raised. */

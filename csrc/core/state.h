@@ -28,6 +28,8 @@ enum live_type {
     LIVE_TASK_STEP,
     LIVE_HANDLE,
     LIVE_TIMER_HANDLE,
+    LIVE_COROUTINE,
+    LIVE_TRANSPORT,
     LIVE_TYPE_COUNT,
 };
 
@@ -39,6 +41,10 @@ typedef struct {
     PyTypeObject *TaskStep_type;
     PyTypeObject *Handle_type;
     PyTypeObject *TimerHandle_type;
+    PyTypeObject *NetLoop_type;
+    PyTypeObject *Coroutine_type;
+    PyTypeObject *Transport_type;
+    PyTypeObject *StreamTransport_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)
@@ -74,6 +80,7 @@ typedef struct {
     llist_node handle_runners;    /* core/handle.c: callbacks of thread-safe handles that run, */
     llist_node handle_waiters;    /* and threads that wait for one to return */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
+    bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
 
     llist_node tasks;

@@ -1,0 +1,280 @@
+/* accept.c -- taking connections off a listening socket, and making transports of them.
+
+   Each connection gets a task, as in asyncio: the protocol factory runs in its first step, and the
+   task lives until connection_made() has been called. The coroutine of that task is ours. Whatever
+   is unusual (debug mode, a lack of resources) is left to asyncio's own method. */
+
+#include "net/accept.h"
+
+#include "base/check.h"
+#include "core/report.h"
+#include "net/coroutine.h"
+#include "net/net_methods.h"
+#include "net/stream_transport.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The coroutine's items. */
+enum {
+    ITEM_FACTORY,
+    ITEM_SERVER,
+    ITEM_CONTEXT, /* 3.15, else NULL */
+    ITEM_PROTOCOL,
+    ITEM_TRANSPORT,
+};
+
+static void
+drop_connection(Coroutine *self)
+{
+    if (self->fd >= 0) {
+        (void)close(self->fd); /* no transport was made of it */
+        self->fd = -1;
+    }
+}
+
+/* The pending exception ended a connection before it began: in debug mode asyncio tells of it, else it
+   is dropped in silence. 0 or -1. Runs Python. */
+static int
+connection_failed(Coroutine *self)
+{
+    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+        || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        return -1;
+    }
+    core_state *state = self->loop->loop.state;
+    PyObject *exception = PyErr_GetRaisedException();
+    PyObject *loop = (PyObject *)self->loop;
+    int status = loop_is_debug(state, loop);
+    if (status > 0) {
+        PyObject *message = PyUnicode_FromString(
+            "Error on transport creation for incoming connection");
+        status = report_to_handler(
+            state, loop, message,
+            (PyObject *[][2]){{state->name_exception, exception},
+                              {state->name_protocol, self->items[ITEM_PROTOCOL]},
+                              {state->name_transport, self->items[ITEM_TRANSPORT]},
+                              {NULL, NULL}});
+    }
+    Py_DECREF(exception);
+    return status < 0 ? -1 : 0;
+}
+
+/* Makes protocol and transport: 0, or -1 with an exception. Runs Python. */
+static int
+make_connection(Coroutine *self)
+{
+    self->items[ITEM_PROTOCOL] = PyObject_CallNoArgs(self->items[ITEM_FACTORY]); // runs Python
+    if (self->items[ITEM_PROTOCOL] == NULL) {
+        return -1;
+    }
+    self->future = PyObject_CallMethodNoArgs((PyObject *)self->loop,
+                                             self->loop->loop.state->name_create_future);
+    if (self->future == NULL) {
+        return -1;
+    }
+    transport_source source = {
+        .fd = self->fd,
+        .family = self->family,
+        .type = self->type,
+        .proto = self->proto,
+        .peer = self->peer.is_known ? &self->peer.name.any : NULL,
+        .peer_size = sizeof(self->peer.name),
+        .server = self->items[ITEM_SERVER],
+        .context = self->items[ITEM_CONTEXT],
+    };
+    self->fd = -1; /* the transport's now */
+    self->items[ITEM_TRANSPORT] = stream_transport_new(self->loop, self->items[ITEM_PROTOCOL],
+                                                       self->future, &source); // runs Python
+    return self->items[ITEM_TRANSPORT] == NULL ? -1 : 0;
+}
+
+static int
+start_connection(Coroutine *self, PyObject **result)
+{
+    if (make_connection(self) == 0) {
+        return 0;
+    }
+    if (connection_failed(self) < 0) {
+        return -1;
+    }
+    *result = Py_NewRef(Py_None);
+    return 1;
+}
+
+/* The transport has begun, or the task was cancelled before. */
+static void
+finish_connection(Coroutine *self, PyObject **result)
+{
+    if (*result != NULL) {
+        return;
+    }
+    PyObject *exception = PyErr_GetRaisedException();
+    int closed = transport_close((Transport *)self->items[ITEM_TRANSPORT]); // runs Python
+    if (closed == 0) {
+        PyErr_SetRaisedException(exception);
+        closed = connection_failed(self);
+    }
+    else {
+        Py_DECREF(exception);
+    }
+    *result = closed < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static const coroutine_kind connection_kind = {
+    .name = "_accept_connection2",
+    .qualname = "BaseSelectorEventLoop._accept_connection2",
+    .start = start_connection,
+    .finish = finish_connection,
+    .drop = drop_connection,
+};
+
+/* What a listening socket is asked for and called with. */
+typedef struct {
+    PyObject *factory;
+    PyObject *sock;
+    PyObject *server;
+    PyObject *context;
+    long backlog;
+    int fd;
+    int family, type, proto;
+} listener;
+
+/* Has a task make a connection of an accepted fd, which it takes over: 0 or -1. Runs Python. */
+static int
+serve_connection(NetLoop *loop, const listener *from, int fd, const inet_address *peer)
+{
+    core_state *state = loop->loop.state;
+    PyObject *context = NULL; /* each connection has its own copy */
+    if (from->context != NULL && (context = PyContext_Copy(from->context)) == NULL) {
+        (void)close(fd);
+        return -1;
+    }
+    PyObject *items[] = {from->factory, from->server, context};
+    Coroutine *coroutine = (Coroutine *)coroutine_new(loop, &connection_kind, items, 3);
+    if (coroutine == NULL) {
+        (void)close(fd);
+        Py_XDECREF(context);
+        return -1;
+    }
+    coroutine->fd = fd;
+    coroutine->peer = *peer;
+    coroutine->family = from->family;
+    coroutine->type = from->type;
+    coroutine->proto = from->proto;
+    PyObject *stack[] = {(PyObject *)loop, (PyObject *)coroutine, context};
+    PyObject *task = PyObject_VectorcallMethod(state->name_create_task, stack, 2,
+                                               context == NULL ? NULL : state->context_keyword);
+    if (task == NULL) {
+        PyObject *pending = PyErr_GetRaisedException();
+        PyObject *closed = PyObject_CallMethod((PyObject *)coroutine, "close", NULL);
+        Py_XDECREF(closed);
+        PyErr_SetRaisedException(pending);
+    }
+    Py_XDECREF(context);
+    Py_DECREF(coroutine);
+    Py_XDECREF(task);
+    return task == NULL ? -1 : 0;
+}
+
+/* asyncio's own method, with the very arguments of ours. Runs Python. */
+static PyObject *
+accept_by_stock(NetLoop *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *method = PyObject_GetAttrString((PyObject *)self, "_accept_connection");
+    PyObject *answer = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs,
+                                                                   kwnames);
+    Py_XDECREF(method);
+    return answer;
+}
+
+static int
+get_int(PyObject *object, const char *name, int *value)
+{
+    PyObject *number = PyObject_GetAttrString(object, name);
+    long found = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    *value = (int)found;
+    return found == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* (protocol_factory, sock, sslcontext, server, backlog, handshake_timeout, shutdown_timeout[, context])
+   as asyncio's _start_serving gives them: 0 or -1. */
+static int
+read_listener(PyObject *const *args, Py_ssize_t nargs, listener *from)
+{
+    if (nargs < 5) {
+        PyErr_SetString(PyExc_TypeError, "_accept_ready() takes the arguments of "
+                                         "_accept_connection()");
+        return -1;
+    }
+    *from = (listener){
+        .factory = args[0],
+        .sock = args[1],
+        .server = args[3],
+        .context = nargs > 7 && args[7] != Py_None ? args[7] : NULL,
+        .backlog = PyLong_AsLong(args[4]),
+    };
+    if (from->backlog == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    PyObject *fd = PyObject_CallMethod(from->sock, "fileno", NULL);
+    from->fd = fd == NULL ? -1 : (int)PyLong_AsLong(fd);
+    Py_XDECREF(fd);
+    if (from->fd == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    return get_int(from->sock, "family", &from->family) < 0
+                   || get_int(from->sock, "type", &from->type) < 0
+                   || get_int(from->sock, "proto", &from->proto) < 0
+               ? -1
+               : 0;
+}
+
+/* Called when a listening socket is ready: takes `backlog` connections and one more. */
+PyObject *
+NetLoop_accept_ready(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    NetLoop *self = (NetLoop *)op;
+    listener from;
+    if (!loop_debug_is_plain_off(&self->loop)) {
+        return accept_by_stock(self, args, nargs, kwnames);
+    }
+    if (read_listener(args, nargs, &from) < 0) {
+        return NULL;
+    }
+    for (long i = 0; i <= from.backlog; i++) {
+        struct sockaddr_storage name;
+        socklen_t size = sizeof(name);
+        inet_address peer = {.is_known = false};
+        int fd = accept4(from.fd, (struct sockaddr *)&name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR
+                || errno == ECONNABORTED) {
+                break; /* no more, or one that went away: those behind it make us come again */
+            }
+            return accept_by_stock(self, args, nargs, kwnames); /* it meets the error and tells */
+        }
+        inet_address_set(&peer, (struct sockaddr *)&name, size);
+        if (serve_connection(self, &from, fd, &peer) < 0) {
+            return NULL;
+        }
+    }
+    Py_RETURN_NONE;
+}
+
+/* Whether Server._attach() takes the transport, from 3.12.1 or 3.13 on, or just counts. */
+int
+accept_init(core_state *state)
+{
+    PyObject *code = PyObject_GetAttrString(state->server_attach, "__code__");
+    int parameters;
+    if (code == NULL || get_int(code, "co_argcount", &parameters) < 0) {
+        Py_XDECREF(code);
+        return -1;
+    }
+    Py_DECREF(code);
+    state->server_counts_transports = parameters == 1;
+    return 0;
+}

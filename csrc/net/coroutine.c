@@ -1,0 +1,404 @@
+/* coroutine.c -- resuming a Coroutine, by C (am_send) and by Python (send, throw, close). */
+
+#include "net/coroutine.h"
+
+#include "base/check.h"
+#include "core/future.h"
+
+PyObject *
+coroutine_new(NetLoop *loop, const coroutine_kind *kind, PyObject *const *items, Py_ssize_t count)
+{
+    assert(count <= COROUTINE_ITEMS);
+    core_state *state = loop->loop.state;
+    Coroutine *self = PyObject_GC_New(Coroutine, state->Coroutine_type);
+    if (self == NULL) {
+        return NULL;
+    }
+    LIVE_ADD(state, LIVE_COROUTINE);
+    self->kind = kind;
+    self->loop = (NetLoop *)Py_NewRef((PyObject *)loop);
+    self->future = NULL;
+    for (Py_ssize_t i = 0; i < COROUTINE_ITEMS; i++) {
+        self->items[i] = i < count ? Py_XNewRef(items[i]) : NULL;
+    }
+    self->view = (Py_buffer){0};
+    self->count = 0;
+    self->fd = -1;
+    self->family = self->type = self->proto = 0;
+    self->peer.is_known = false;
+    self->state = COROUTINE_NEW;
+    self->weakrefs = NULL;
+    PyObject_GC_Track((PyObject *)self);
+    return (PyObject *)self;
+}
+
+/* Ends it, however that came about. Keeps the pending exception. Runs Python (destructors). */
+static void
+end(Coroutine *self)
+{
+    bool has_begun = self->state != COROUTINE_NEW;
+    if (self->state == COROUTINE_DONE) {
+        return;
+    }
+    self->state = COROUTINE_DONE;
+    PyObject *pending = PyErr_GetRaisedException();
+    if (has_begun && self->kind->drop != NULL) {
+        self->kind->drop(self);
+    }
+    if (self->view.obj != NULL) {
+        PyBuffer_Release(&self->view);
+    }
+    Py_CLEAR(self->future);
+    for (Py_ssize_t i = 0; i < COROUTINE_ITEMS; i++) {
+        Py_CLEAR(self->items[i]);
+    }
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+}
+
+/* Yields its future to whoever steps it, as Future.__await__ does. */
+static PySendResult
+yield_future(Coroutine *self, PyObject **result)
+{
+    core_state *state = self->loop->loop.state;
+    self->state = COROUTINE_WAITING;
+    if (future_is_exact(state, self->future)) {
+        ((Future *)self->future)->is_blocking = true;
+    }
+    else if (PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True) < 0) {
+        end(self);
+        *result = NULL;
+        return PYGEN_ERROR;
+    }
+    *result = Py_NewRef(self->future);
+    return PYGEN_NEXT;
+}
+
+static PyObject *
+result_of(Coroutine *self)
+{
+    core_state *state = self->loop->loop.state;
+    if (future_is_exact(state, self->future)) {
+        Future *future = (Future *)self->future;
+        if (future->state == FUTURE_PENDING) {
+            PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
+            return NULL;
+        }
+        return future_result(state, future);
+    }
+    return PyObject_CallMethodNoArgs(self->future, state->name_result); // runs Python
+}
+
+/* After the future: gives `result`, or the pending exception, to the kind. */
+static PySendResult
+finish(Coroutine *self, PyObject **result)
+{
+    self->state = COROUTINE_RUNNING;
+    if (self->kind->finish != NULL) {
+        self->kind->finish(self, result); // runs Python
+    }
+    end(self);
+    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+static PySendResult
+Coroutine_am_send(PyObject *op, PyObject *value, PyObject **result)
+{
+    Coroutine *self = (Coroutine *)op;
+    *result = NULL;
+    switch (self->state) {
+    case COROUTINE_NEW:
+        if (value != Py_None && value != NULL) {
+            PyErr_SetString(PyExc_TypeError,
+                            "can't send non-None value to a just-started coroutine");
+            return PYGEN_ERROR;
+        }
+        self->state = COROUTINE_RUNNING;
+        int started = self->kind->start(self, result); // runs Python
+        if (started == 0) {
+            return yield_future(self, result);
+        }
+        end(self);
+        return started < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+    case COROUTINE_WAITING:
+        *result = result_of(self);
+        return finish(self, result);
+    case COROUTINE_RUNNING:
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return PYGEN_ERROR;
+    default:
+        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+        return PYGEN_ERROR;
+    }
+}
+
+/* The outcome of a step as send() and throw() give it. Steals result. */
+static PyObject *
+as_method_result(PySendResult status, PyObject *result)
+{
+    if (status != PYGEN_RETURN) {
+        return result;
+    }
+    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, result);
+    if (stop != NULL) {
+        PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_DECREF(stop);
+    }
+    Py_DECREF(result);
+    return NULL;
+}
+
+static PyObject *
+Coroutine_send(PyObject *op, PyObject *value)
+{
+    PyObject *result;
+    PySendResult status = Coroutine_am_send(op, value, &result);
+    return as_method_result(status, result);
+}
+
+static PyObject *
+Coroutine_iternext(PyObject *op)
+{
+    return Coroutine_send(op, Py_None);
+}
+
+/* Sets the exception that throw() was given: 0, or -1 where these are no exception. */
+static int
+set_thrown(PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *exception = nargs > 1 && args[1] != Py_None ? args[1] : args[0];
+    if (PyExceptionInstance_Check(exception)) {
+        PyErr_SetObject(PyExceptionInstance_Class(exception), exception);
+    }
+    else if (PyExceptionClass_Check(args[0])) {
+        PyErr_SetObject(args[0], nargs > 1 && args[1] != Py_None ? args[1] : NULL);
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "exceptions must be classes or instances deriving from "
+                     "BaseException, not %s", Py_TYPE(args[0])->tp_name);
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
+{
+    Coroutine *self = (Coroutine *)op;
+    if (nargs < 1 || nargs > 3) {
+        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd", nargs);
+        return NULL;
+    }
+    if (self->state == COROUTINE_RUNNING) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return NULL;
+    }
+    if (self->state == COROUTINE_DONE) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+        return NULL;
+    }
+    if (set_thrown(args, nargs) < 0) {
+        return NULL;
+    }
+    if (self->state == COROUTINE_NEW) {
+        end(self);
+        return NULL;
+    }
+    PyObject *result = NULL;
+    PySendResult status = finish(self, &result);
+    return as_method_result(status, result);
+}
+
+static PyObject *
+Coroutine_close(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Coroutine *self = (Coroutine *)op;
+    if (self->state == COROUTINE_RUNNING) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return NULL;
+    }
+    if (self->state == COROUTINE_WAITING && self->kind->finish != NULL) {
+        PyErr_SetNone(PyExc_GeneratorExit);
+        PyObject *result = NULL;
+        finish(self, &result);
+        Py_XDECREF(result);
+        if (result == NULL && !PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+            return NULL;
+        }
+        PyErr_Clear(); /* it ended as close() asked it to */
+    }
+    end(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Coroutine_await(PyObject *op)
+{
+    return Py_NewRef(op);
+}
+
+static PyObject *
+Coroutine_repr(PyObject *op)
+{
+    return PyUnicode_FromFormat("<coroutine object %s at %p>", ((Coroutine *)op)->kind->qualname,
+                                op);
+}
+
+static PyObject *
+get_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(((Coroutine *)op)->kind->name);
+}
+
+static PyObject *
+get_qualname(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(((Coroutine *)op)->kind->qualname);
+}
+
+static PyObject *
+get_await(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *future = ((Coroutine *)op)->future;
+    return Py_NewRef(future == NULL ? Py_None : future);
+}
+
+static PyObject *
+get_running(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((Coroutine *)op)->state == COROUTINE_RUNNING);
+}
+
+/* It has no frame: there is no Python code in it. */
+static PyObject *
+get_frame(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+{
+    Py_RETURN_NONE;
+}
+
+static int
+Coroutine_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Coroutine *self = (Coroutine *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT((PyObject *)self->loop);
+    Py_VISIT(self->future);
+    for (Py_ssize_t i = 0; i < COROUTINE_ITEMS; i++) {
+        Py_VISIT(self->items[i]);
+    }
+    Py_VISIT(self->view.obj);
+    return 0;
+}
+
+static int
+Coroutine_clear(PyObject *op)
+{
+    Coroutine *self = (Coroutine *)op;
+    end(self);
+    return 0;
+}
+
+/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten. */
+static void
+Coroutine_finalize(PyObject *op)
+{
+    Coroutine *self = (Coroutine *)op;
+    PyObject *pending = PyErr_GetRaisedException();
+    if (self->state == COROUTINE_NEW
+        && PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
+                            self->kind->qualname) < 0) {
+        PyErr_WriteUnraisable(op);
+    }
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+}
+
+static void
+Coroutine_dealloc(PyObject *op)
+{
+    Coroutine *self = (Coroutine *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    if (self->state == COROUTINE_NEW && PyObject_CallFinalizerFromDealloc(op) < 0) {
+        return; /* resurrected */
+    }
+    PyObject_GC_UnTrack(op);
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(op);
+    }
+    end(self);
+    LIVE_SUB(state_of_dying_type(type), LIVE_COROUTINE);
+    Py_DECREF((PyObject *)self->loop);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+static PyMethodDef Coroutine_methods[] = {
+    {"send", Coroutine_send, METH_O, NULL},
+    {"throw", (PyCFunction)(void (*)(void))Coroutine_throw, METH_FASTCALL, NULL},
+    {"close", Coroutine_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef Coroutine_getset[] = {
+    {"__name__", get_name, NULL, NULL, NULL},
+    {"__qualname__", get_qualname, NULL, NULL, NULL},
+    {"cr_await", get_await, NULL, NULL, NULL},
+    {"cr_running", get_running, NULL, NULL, NULL},
+    {"cr_frame", get_frame, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef Coroutine_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Coroutine, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot Coroutine_slots[] = {
+    {Py_tp_doc, "What a loop's method returns that asyncio defines with async def."},
+    {Py_am_await, Coroutine_await},
+    {Py_am_send, Coroutine_am_send},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, Coroutine_iternext},
+    {Py_tp_repr, Coroutine_repr},
+    {Py_tp_traverse, Coroutine_traverse},
+    {Py_tp_clear, Coroutine_clear},
+    {Py_tp_finalize, Coroutine_finalize},
+    {Py_tp_dealloc, Coroutine_dealloc},
+    {Py_tp_methods, Coroutine_methods},
+    {Py_tp_getset, Coroutine_getset},
+    {Py_tp_members, Coroutine_members},
+    {0, NULL},
+};
+
+static PyType_Spec Coroutine_spec = {
+    .name = "pyasync._core.coroutine",
+    .basicsize = sizeof(Coroutine),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION
+             | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = Coroutine_slots,
+};
+
+/* Has isinstance(x, collections.abc.Coroutine), and with it iscoroutine(), say yes. */
+static int
+register_as_coroutine(core_state *state)
+{
+    PyObject *abc = PyImport_ImportModule("collections.abc");
+    PyObject *answer = abc == NULL ? NULL : PyObject_GetAttrString(abc, "Coroutine");
+    Py_XDECREF(abc);
+    if (answer != NULL) {
+        Py_SETREF(answer, PyObject_CallMethod(answer, "register", "O", state->Coroutine_type));
+    }
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+int
+coroutine_init_type(PyObject *module, core_state *state)
+{
+    if (state_add_type(module, &state->Coroutine_type, &Coroutine_spec, NULL) < 0) {
+        return -1;
+    }
+    return register_as_coroutine(state);
+}

@@ -1,0 +1,174 @@
+/* net_loop.c -- pyasync._core.NetLoop: the shared buffer, the owners of fds, held-back writes. */
+
+#include "net/net_loop.h"
+
+#include "base/check.h"
+#include "net/net_methods.h"
+#include "net/transport.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+char *
+net_loop_read_buffer(NetLoop *self)
+{
+    if (self->read_buffer == NULL) {
+        self->read_buffer = malloc(READ_SIZE_BYTES);
+        if (self->read_buffer == NULL) {
+            PyErr_NoMemory();
+        }
+    }
+    return self->read_buffer;
+}
+
+int
+net_loop_claim(NetLoop *self, int fd, PyObject *transport)
+{
+    if (fd >= self->claims_size) {
+        int size = self->claims_size == 0 ? 64 : self->claims_size;
+        while (size <= fd) {
+            size *= 2; /* an fd is far below INT_MAX / 2: the kernel's limit is 2**30 at the most */
+        }
+        PyObject **claims = realloc(self->claims, (size_t)size * sizeof(PyObject *));
+        if (claims == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memset(claims + self->claims_size, 0,
+               (size_t)(size - self->claims_size) * sizeof(PyObject *));
+        self->claims = claims;
+        self->claims_size = size;
+    }
+    self->claims[fd] = transport;
+    return 0;
+}
+
+void
+net_loop_release(NetLoop *self, int fd, PyObject *transport)
+{
+    if (net_loop_owner(self, fd) == transport) {
+        self->claims[fd] = NULL;
+    }
+}
+
+int
+net_loop_ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj)
+{
+    PyObject *transport = net_loop_owner(self, fd);
+    if (transport == NULL || ((Transport *)transport)->is_closing) {
+        return 0;
+    }
+    Py_INCREF(transport);
+    PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R", fileobj,
+                 transport); // runs Python
+    Py_DECREF(transport);
+    return -1;
+}
+
+/* Sends what transports held back while the callbacks ran. Keeps the pending exception. */
+static void
+flush_corked(Loop *loop)
+{
+    NetLoop *self = (NetLoop *)loop;
+    if (llist_is_empty(&self->corked)) {
+        return;
+    }
+    PyObject *pending = PyErr_GetRaisedException();
+    while (!llist_is_empty(&self->corked)) {
+        transport_uncork_first(self); // runs Python
+    }
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+}
+
+static PyObject *
+NetLoop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    NetLoop *self = (NetLoop *)Loop_new(type, args, kwargs);
+    if (self != NULL) {
+        llist_init(&self->corked);
+        self->loop.after_batch = flush_corked;
+    }
+    return (PyObject *)self;
+}
+
+static void
+NetLoop_dealloc(PyObject *op)
+{
+    NetLoop *self = (NetLoop *)op;
+    PyObject_GC_UnTrack(op);
+    free(self->read_buffer);
+    free(self->claims);
+    self->read_buffer = NULL;
+    self->claims = NULL;
+    self->claims_size = 0;
+    Loop_dealloc(op);
+}
+
+static PyObject *
+NetLoop_owner_of(PyObject *op, PyObject *fd)
+{
+    long number = PyLong_AsLong(fd);
+    if (number == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    PyObject *owner = number > INT_MAX ? NULL : net_loop_owner((NetLoop *)op, (int)number);
+    return Py_NewRef(owner == NULL ? Py_None : owner);
+}
+
+/* _set_owner(fd, transport): one of ours, or None. */
+static PyObject *
+NetLoop_set_owner(PyObject *op, PyObject *args)
+{
+    NetLoop *self = (NetLoop *)op;
+    int fd;
+    PyObject *transport;
+    if (!PyArg_ParseTuple(args, "iO:_set_owner", &fd, &transport)) {
+        return NULL;
+    }
+    if (transport == Py_None) {
+        net_loop_release(self, fd, net_loop_owner(self, fd));
+    }
+    else if (!PyObject_TypeCheck(transport, self->loop.state->Transport_type) || fd < 0) {
+        PyErr_SetString(PyExc_TypeError, "not a transport of this loop");
+        return NULL;
+    }
+    else if (net_loop_claim(self, fd, transport) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef NetLoop_methods[] = {
+    NET_ACCEPT_METHODS,
+    {"_owner_of", NetLoop_owner_of, METH_O,
+     "_owner_of($self, fd, /)\n--\n\nOur transport that owns a file descriptor, or None."},
+    {"_set_owner", NetLoop_set_owner, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot NetLoop_slots[] = {
+    {Py_tp_doc, "The C half of pyasync.EventLoop, with sockets and transports."},
+    {Py_tp_new, NetLoop_new},
+    {Py_tp_traverse, Loop_traverse},
+    {Py_tp_clear, Loop_clear},
+    {Py_tp_dealloc, NetLoop_dealloc},
+    {Py_tp_methods, NetLoop_methods},
+    {0, NULL},
+};
+
+static PyType_Spec NetLoop_spec = {
+    .name = "pyasync._core.NetLoop",
+    .basicsize = sizeof(NetLoop),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE
+             | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = NetLoop_slots,
+};
+
+int
+net_loop_init_type(PyObject *module, core_state *state)
+{
+    return state_add_type(module, &state->NetLoop_type, &NetLoop_spec,
+                          (PyObject *)state->Loop_type);
+}

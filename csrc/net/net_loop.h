@@ -1,0 +1,62 @@
+/* net_loop.h -- the event loop's second part: what its sockets, pipes and transports share.
+
+   A NetLoop begins with a Loop, so whatever takes a Loop takes it. It adds a buffer that all
+   transports read into, who owns which file descriptor, and which transports hold small writes
+   back until the callbacks of this iteration have run.
+
+   Invariants
+   1. claims[fd] is the open transport that owns fd, borrowed, or NULL: a transport leaves the table
+      before it closes its fd or dies.
+   2. The transports linked in `corked` are referred to by the list; it is empty between
+      iterations.
+   Ownership: the loop owns the buffer and the table.
+   Source: asyncio.selector_events.BaseSelectorEventLoop. */
+
+#ifndef PYASYNC_NET_NET_LOOP_H
+#define PYASYNC_NET_NET_LOOP_H
+
+#include "base/compat.h"
+
+#include "base/llist.h"
+#include "core/loop.h"
+#include "core/state.h"
+
+/* As asyncio's _SelectorTransport.max_size: so many bytes are read at a time, at the most. */
+enum { READ_SIZE_BYTES = 256 * 1024 };
+
+typedef struct {
+    Loop loop;
+    char *read_buffer; /* READ_SIZE_BYTES; NULL until the first read */
+    PyObject **claims;
+    int claims_size;
+    llist_node corked;
+} NetLoop;
+
+/* The buffer that a read goes into: valid until Python runs. NULL with MemoryError. */
+char *net_loop_read_buffer(NetLoop *self);
+
+/* The transport that owns fd, borrowed, or NULL. */
+static inline PyObject *
+net_loop_owner(const NetLoop *self, int fd)
+{
+    return 0 <= fd && fd < self->claims_size ? self->claims[fd] : NULL;
+}
+
+/* Makes a transport the owner of fd: 0, or -1 with MemoryError. */
+int net_loop_claim(NetLoop *self, int fd, PyObject *transport);
+void net_loop_release(NetLoop *self, int fd, PyObject *transport);
+
+/* RuntimeError, as asyncio's _ensure_fd_no_transport, where an open transport owns fd: 0 or -1.
+   `fileobj` is what the error names. Runs Python. */
+int net_loop_ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj);
+
+/* `object` as a NetLoop, or NULL where it is another kind of loop. */
+static inline NetLoop *
+net_loop_cast(const core_state *state, PyObject *object)
+{
+    return PyObject_TypeCheck(object, state->NetLoop_type) ? (NetLoop *)object : NULL;
+}
+
+int net_loop_init_type(PyObject *module, core_state *state);
+
+#endif

@@ -1,0 +1,35 @@
+/* stream_transport.h -- the transport of a TCP or Unix stream socket.
+
+   Writes are sent at once. After the first of an iteration, small ones are held back (corked) and
+   leave together, when the callbacks of the iteration have run or as soon as somebody looks at the
+   buffer; what the kernel does not take waits in the queue until it does.
+
+   Invariants
+   1. While the queue is not empty, the transport is corked or waits for writing, or conn_lost > 0.
+   2. A corked queue holds less than CORK_LIMIT_BYTES, and nothing the kernel has refused.
+   Source: asyncio.selector_events._SelectorSocketTransport. */
+
+#ifndef PYASYNC_NET_STREAM_TRANSPORT_H
+#define PYASYNC_NET_STREAM_TRANSPORT_H
+
+#include "base/compat.h"
+
+#include "net/transport.h"
+#include "net/write_queue.h"
+
+typedef struct {
+    Transport transport;
+    write_queue queue;
+    PyObject *empty_waiter; /* sendfile waits for the queue to be empty */
+    unsigned sent_in;       /* the loop's iteration in which we sent last */
+    bool is_buffered;       /* the protocol is an asyncio.BufferedProtocol */
+    bool eof;               /* write_eof() was called */
+} StreamTransport;
+
+/* A transport whose callbacks are scheduled, or NULL (a bare fd is closed then). Runs Python. */
+PyObject *stream_transport_new(NetLoop *loop, PyObject *protocol, PyObject *waiter,
+                               const transport_source *source);
+
+int stream_transport_init_type(PyObject *module, core_state *state);
+
+#endif

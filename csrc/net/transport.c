@@ -1,0 +1,601 @@
+/* transport.c -- the life of a transport: from the socket to connection_lost(), and flow control.
+
+   Whatever is asked of a closed or lost transport does what asyncio's does: nothing, or an answer
+   from what is left. What Python sees of all this is in transport_type.c. */
+
+#include "net/transport.h"
+
+#include "base/check.h"
+#include "core/report.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+enum {
+    DEFAULT_HIGH_WATER = 64 * 1024,
+    WARN_FROM_LOST_WRITE = 5, /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
+};
+
+static core_state *
+state_of_transport(Transport *self)
+{
+    return self->loop != NULL ? self->loop->loop.state : state_of((PyObject *)self);
+}
+
+void
+transport_raise_errno(int error)
+{
+    errno = error;
+    PyErr_SetFromErrno(PyExc_OSError);
+}
+
+/* Small writes are to go out at once: the condition is that of asyncio's _set_nodelay(). */
+static void
+set_nodelay(const Transport *self)
+{
+    if ((self->family == AF_INET || self->family == AF_INET6) && self->type == SOCK_STREAM
+        && self->proto == IPPROTO_TCP) {
+        int yes = 1;
+        (void)setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    }
+}
+
+static int
+get_int(PyObject *object, const char *name, int *value)
+{
+    PyObject *number = PyObject_GetAttrString(object, name);
+    long found = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    *value = (int)found;
+    return found == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* Takes a socket object over. Runs Python. */
+static int
+take_sock(core_state *state, Transport *self, PyObject *sock)
+{
+    PyObject *number = PyObject_CallMethodNoArgs(sock, state->name_fileno);
+    long fd = number == NULL ? -1 : PyLong_AsLong(number);
+    Py_XDECREF(number);
+    if (fd == -1 && PyErr_Occurred()) {
+        return -1;
+    }
+    self->fd = (int)fd;
+    if (get_int(sock, "family", &self->family) < 0 || get_int(sock, "type", &self->type) < 0
+        || get_int(sock, "proto", &self->proto) < 0) {
+        return -1;
+    }
+    self->sock = Py_NewRef(sock);
+    /* socketmodule.c has the fd right behind the head, but says so nowhere: look. */
+    self->sock_shows_fd = PyObject_TypeCheck(sock, (PyTypeObject *)state->socket_base)
+                          && *(const int *)((const char *)sock + sizeof(PyObject)) == self->fd;
+    return 0;
+}
+
+/* What getsockname() and getpeername() say now: it can be asked for when the socket is gone. */
+static void
+take_addresses(Transport *self, const transport_source *source)
+{
+    struct sockaddr_storage name;
+    socklen_t size = sizeof(name);
+    if (getsockname(self->fd, (struct sockaddr *)&name, &size) == 0) {
+        inet_address_set(&self->local, (struct sockaddr *)&name, size);
+    }
+    if (source->peer != NULL) {
+        inet_address_set(&self->peer, source->peer, source->peer_size);
+        return;
+    }
+    size = sizeof(name);
+    if (getpeername(self->fd, (struct sockaddr *)&name, &size) == 0) {
+        inet_address_set(&self->peer, (struct sockaddr *)&name, size);
+    }
+}
+
+static int
+attach_to_server(core_state *state, Transport *self)
+{
+    PyObject *stack[] = {self->server, (PyObject *)self};
+    PyObject *answer = PyObject_VectorcallMethod(
+        state->name_attach, stack, state->server_counts_transports ? 1 : 2, NULL); // runs Python
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+static int
+detach_from_server(core_state *state, Transport *self)
+{
+    PyObject *server = self->server;
+    if (server == NULL) {
+        return 0;
+    }
+    self->server = NULL;
+    PyObject *stack[] = {server, (PyObject *)self};
+    PyObject *answer = PyObject_VectorcallMethod(
+        state->name_detach, stack, state->server_counts_transports ? 1 : 2, NULL); // runs Python
+    Py_XDECREF(answer);
+    Py_DECREF(server);
+    return answer == NULL ? -1 : 0;
+}
+
+int
+transport_init(Transport *self, NetLoop *loop, PyObject *protocol, const transport_source *source,
+               const transport_kind *kind)
+{
+    core_state *state = loop->loop.state;
+    self->kind = kind;
+    self->fd = source->fd;
+    self->owns_fd = source->sock == NULL;
+    self->family = source->family;
+    self->type = source->type;
+    self->proto = source->proto;
+    self->high_water = DEFAULT_HIGH_WATER;
+    self->low_water = DEFAULT_HIGH_WATER / 4;
+    self->max_size = READ_SIZE_BYTES;
+    self->loop = (NetLoop *)Py_NewRef((PyObject *)loop);
+    self->protocol = Py_NewRef(protocol);
+    self->context = Py_XNewRef(source->context);
+    if (source->sock != NULL && take_sock(state, self, source->sock) < 0) { // runs Python
+        return -1;
+    }
+    take_addresses(self, source);
+    if (source->extra != NULL) {
+        self->extra = PyDict_Copy(source->extra);
+        if (self->extra == NULL) {
+            return -1;
+        }
+    }
+    self->is_protocol_connected = true;
+    if (kind->protocol_changed(self) < 0) { // runs Python
+        return -1;
+    }
+    if (source->server != NULL && source->server != Py_None) {
+        self->server = Py_NewRef(source->server);
+        if (attach_to_server(state, self) < 0) {
+            Py_CLEAR(self->server);
+            return -1;
+        }
+    }
+    set_nodelay(self);
+    return net_loop_claim(loop, self->fd, (PyObject *)self);
+}
+
+int
+transport_call_soon(Transport *self, PyObject *method_name, PyObject *argument)
+{
+    PyObject *method = PyObject_GetAttr((PyObject *)self, method_name);
+    int status = method == NULL ? -1
+                                : loop_call_soon(&self->loop->loop, method, argument, self->context);
+    Py_XDECREF(method);
+    return status;
+}
+
+int
+transport_schedule_start(Transport *self, PyObject *waiter)
+{
+    core_state *state = self->loop->loop.state;
+    PyObject *made = PyObject_GetAttr(self->protocol, state->name_connection_made);
+    int status = made == NULL ? -1
+                              : loop_call_soon(&self->loop->loop, made, (PyObject *)self,
+                                               self->context);
+    Py_XDECREF(made);
+    /* It may start to read only when connection_made() has been called, */
+    if (status < 0 || transport_call_soon(self, state->name_start_reading, NULL) < 0) {
+        return -1;
+    }
+    if (waiter == NULL || waiter == Py_None) {
+        return 0;
+    }
+    /* and whoever made it goes on only then, too. */
+    return transport_call_soon(self, state->name_wake_maker, waiter);
+}
+
+PyObject *
+transport_sock(Transport *self)
+{
+    if (self->sock != NULL || self->fd < 0 || !self->owns_fd) {
+        return self->sock;
+    }
+    core_state *state = state_of_transport(self);
+    PyObject *sock = PyObject_CallFunction(state->socket_class, "iiii", self->family, self->type,
+                                           self->proto, self->fd); // runs Python
+    if (sock == NULL) {
+        return NULL;
+    }
+    self->sock = sock;
+    self->owns_fd = false;
+    self->sock_shows_fd = *(const int *)((const char *)sock + sizeof(PyObject)) == self->fd;
+    PyObject *answer = PyObject_CallMethod(sock, "setblocking", "i", 0);
+    Py_XDECREF(answer);
+    return answer == NULL ? NULL : self->sock;
+}
+
+int
+transport_start_reading(Transport *self)
+{
+    if (self->is_closing || self->is_paused || self->loop == NULL) {
+        return 0;
+    }
+    PyObject *ready = PyObject_GetAttr((PyObject *)self, self->loop->loop.state->name_read_ready);
+    PyObject *handle = ready == NULL ? NULL
+                                     : loop_watch_fd(&self->loop->loop, self->fd, POLLER_READ, ready,
+                                                     NULL, self->context);
+    Py_XDECREF(ready);
+    Py_XDECREF(handle);
+    return handle == NULL ? -1 : 0;
+}
+
+int
+transport_start_writing(Transport *self)
+{
+    PyObject *ready = PyObject_GetAttr((PyObject *)self, self->loop->loop.state->name_write_ready);
+    PyObject *handle = ready == NULL ? NULL
+                                     : loop_watch_fd(&self->loop->loop, self->fd, POLLER_WRITE,
+                                                     ready, NULL, self->context);
+    Py_XDECREF(ready);
+    Py_XDECREF(handle);
+    return handle == NULL ? -1 : 0;
+}
+
+int
+transport_log_debug(Transport *self, const char *format)
+{
+    if (self->loop == NULL) {
+        return 0;
+    }
+    core_state *state = self->loop->loop.state;
+    int is_debug = loop_is_debug(state, (PyObject *)self->loop);
+    if (is_debug <= 0) {
+        return is_debug;
+    }
+    PyObject *answer = PyObject_CallMethod(state->logger, "debug", "sO", format, self);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* KeyboardInterrupt and SystemExit pass through everything. */
+static bool
+must_propagate(void)
+{
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+           || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
+static int
+call_exception_handler(Transport *self, const char *message, PyObject *exception)
+{
+    if (self->loop == NULL) {
+        return 0;
+    }
+    core_state *state = self->loop->loop.state;
+    PyObject *protocol = self->protocol != NULL ? self->protocol : Py_None;
+    return report_to_handler(state, (PyObject *)self->loop, PyUnicode_FromString(message),
+                             (PyObject *[][2]){{state->name_exception, exception},
+                                               {state->name_transport, (PyObject *)self},
+                                               {state->name_protocol, protocol},
+                                               {NULL, NULL}});
+}
+
+/* In debug mode, what ended the connection. Runs Python. */
+static int
+log_os_error(Transport *self, const char *message, PyObject *exception)
+{
+    core_state *state = self->loop->loop.state;
+    int is_debug = loop_is_debug(state, (PyObject *)self->loop);
+    if (is_debug <= 0) {
+        return is_debug;
+    }
+    PyObject *debug = PyObject_GetAttrString(state->logger, "debug");
+    PyObject *args = Py_BuildValue("(sOs)", "%r: %s", self, message);
+    PyObject *keywords = Py_BuildValue("{sO}", "exc_info", exception);
+    PyObject *answer = debug == NULL || args == NULL || keywords == NULL
+                           ? NULL
+                           : PyObject_Call(debug, args, keywords);
+    Py_XDECREF(debug);
+    Py_XDECREF(args);
+    Py_XDECREF(keywords);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+int
+transport_report(Transport *self, const char *message)
+{
+    if (must_propagate()) {
+        return -1;
+    }
+    PyObject *exception = PyErr_GetRaisedException();
+    int status = call_exception_handler(self, message, exception);
+    Py_DECREF(exception);
+    return status;
+}
+
+/* As _fatal_error() of an exception object. */
+int
+transport_end_by(Transport *self, PyObject *exception, const char *message)
+{
+    int status = 0;
+    if (self->loop != NULL) {
+        status = PyErr_GivenExceptionMatches(exception, PyExc_OSError)
+                     ? log_os_error(self, message, exception)
+                     : call_exception_handler(self, message, exception);
+    }
+    return status < 0 ? -1 : transport_force_close(self, exception);
+}
+
+int
+transport_fatal_error(Transport *self, const char *message)
+{
+    if (must_propagate()) {
+        return -1;
+    }
+    PyObject *exception = PyErr_GetRaisedException();
+    int status = transport_end_by(self, exception, message);
+    Py_DECREF(exception);
+    return status;
+}
+
+int
+transport_force_close(Transport *self, PyObject *exception)
+{
+    if (self->conn_lost > 0 || self->loop == NULL) {
+        return 0;
+    }
+    self->kind->flush(self); // runs Python where that fails
+    if (self->conn_lost > 0 || self->loop == NULL) {
+        return 0;
+    }
+    Loop *loop = &self->loop->loop;
+    if (self->kind->buffer_size(self) > 0) {
+        self->kind->drop_buffer(self);
+        if (loop_unwatch_fd(loop, self->fd, POLLER_WRITE) < 0) {
+            return -1;
+        }
+    }
+    if (!self->is_closing) {
+        self->is_closing = true;
+        if (loop_unwatch_fd(loop, self->fd, POLLER_READ) < 0) {
+            return -1;
+        }
+    }
+    self->conn_lost++;
+    return transport_call_soon(self, loop->state->name_call_connection_lost, exception);
+}
+
+int
+transport_close(Transport *self)
+{
+    if (self->is_closing || self->loop == NULL) {
+        return 0;
+    }
+    self->kind->flush(self); // runs Python where that fails
+    if (self->is_closing || self->loop == NULL) {
+        return 0;
+    }
+    Loop *loop = &self->loop->loop;
+    self->is_closing = true;
+    if (loop_unwatch_fd(loop, self->fd, POLLER_READ) < 0) {
+        return -1;
+    }
+    if (self->kind->buffer_size(self) > 0) {
+        return 0; /* it ends when everything is written */
+    }
+    self->conn_lost++;
+    if (loop_unwatch_fd(loop, self->fd, POLLER_WRITE) < 0) {
+        return -1;
+    }
+    return transport_call_soon(self, loop->state->name_call_connection_lost, Py_None);
+}
+
+/* Closes the fd, by the socket object where there is one. Keeps the pending exception. */
+static int
+close_fd(Transport *self)
+{
+    PyObject *sock = self->sock;
+    int fd = self->owns_fd ? self->fd : -1;
+    if (self->loop != NULL) {
+        net_loop_release(self->loop, self->fd, (PyObject *)self);
+        self->loop->loop.must_poll = true; /* whoever is at the other end hears of it */
+    }
+    self->sock = NULL;
+    self->sock_shows_fd = self->owns_fd = false;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (sock == NULL) {
+        return 0;
+    }
+    PyObject *answer = PyObject_CallMethodNoArgs(sock, state_of_transport(self)->name_close);
+    Py_XDECREF(answer); // runs Python
+    Py_DECREF(sock);
+    return answer == NULL ? -1 : 0;
+}
+
+int
+transport_call_connection_lost(Transport *self, PyObject *exception)
+{
+    if (self->is_lost || self->loop == NULL) {
+        return 0;
+    }
+    core_state *state = self->loop->loop.state;
+    int status = 0;
+    if (self->is_protocol_connected) {
+        PyObject *answer = PyObject_CallMethodOneArg(
+            self->protocol, state->name_connection_lost, exception); // runs Python
+        Py_XDECREF(answer);
+        status = answer == NULL ? -1 : 0;
+    }
+    if (self->is_lost || self->loop == NULL) {
+        return status;
+    }
+    self->is_lost = true;
+    PyObject *pending = PyErr_GetRaisedException();
+    PyObject *loop = (PyObject *)self->loop;
+    if (close_fd(self) < 0) { // runs Python
+        status = -1;
+    }
+    Py_CLEAR(self->protocol);
+    self->loop = NULL;
+    if (detach_from_server(state, self) < 0) {
+        status = -1;
+    }
+    self->kind->lost(self);
+    Py_DECREF(loop);
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+    return status;
+}
+
+static int
+call_flow_control(Transport *self, PyObject *method, const char *message)
+{
+    PyObject *answer = PyObject_CallMethodNoArgs(self->protocol, method); // runs Python
+    Py_XDECREF(answer);
+    return answer == NULL ? transport_report(self, message) : 0;
+}
+
+int
+transport_maybe_pause_protocol(Transport *self)
+{
+    if (self->is_protocol_paused || self->protocol == NULL
+        || self->kind->buffer_size(self) <= self->high_water) {
+        return 0;
+    }
+    self->is_protocol_paused = true;
+    return call_flow_control(self, state_of_transport(self)->name_pause_writing,
+                             "protocol.pause_writing() failed");
+}
+
+int
+transport_maybe_resume_protocol(Transport *self)
+{
+    if (!self->is_protocol_paused || self->protocol == NULL
+        || self->kind->buffer_size(self) > self->low_water) {
+        return 0;
+    }
+    self->is_protocol_paused = false;
+    return call_flow_control(self, state_of_transport(self)->name_resume_writing,
+                             "protocol.resume_writing() failed");
+}
+
+int
+transport_count_lost_write(Transport *self)
+{
+    self->conn_lost++;
+    if (self->conn_lost <= WARN_FROM_LOST_WRITE) {
+        return 0;
+    }
+    PyObject *answer = PyObject_CallMethod(state_of_transport(self)->logger, "warning", "s",
+                                           "socket.send() raised exception.");
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+void
+transport_cork(Transport *self)
+{
+    Py_INCREF((PyObject *)self);
+    llist_append(&self->loop->corked, &self->cork_node);
+}
+
+void
+transport_uncork(Transport *self)
+{
+    if (transport_is_corked(self)) {
+        llist_remove(&self->cork_node);
+        Py_DECREF((PyObject *)self); /* the caller has a reference too */
+    }
+}
+
+void
+transport_uncork_first(NetLoop *loop)
+{
+    Transport *self = container_of(loop->corked.next, Transport, cork_node);
+    Py_INCREF((PyObject *)self);
+    self->kind->flush(self); // runs Python where that fails
+    transport_uncork(self);
+    Py_DECREF((PyObject *)self);
+}
+
+int
+transport_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    Transport *self = (Transport *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->extra);
+    Py_VISIT(self->dict);
+    Py_VISIT((PyObject *)self->loop);
+    Py_VISIT(self->protocol);
+    Py_VISIT(self->sock);
+    Py_VISIT(self->server);
+    Py_VISIT(self->context);
+    return 0;
+}
+
+int
+transport_clear(PyObject *op)
+{
+    Transport *self = (Transport *)op;
+    if (self->loop != NULL) {
+        net_loop_release(self->loop, self->fd, op);
+    }
+    Py_CLEAR(self->extra);
+    Py_CLEAR(self->dict);
+    NetLoop *loop = self->loop;
+    self->loop = NULL;
+    Py_XDECREF((PyObject *)loop);
+    Py_CLEAR(self->protocol);
+    Py_CLEAR(self->sock);
+    Py_CLEAR(self->server);
+    Py_CLEAR(self->context);
+    return 0;
+}
+
+void
+transport_dealloc(PyObject *op)
+{
+    Transport *self = (Transport *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    if (PyObject_CallFinalizerFromDealloc(op) < 0) {
+        return; /* resurrected */
+    }
+    PyObject_GC_UnTrack(op);
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(op);
+    }
+    assert(!transport_is_corked(self));
+    if (self->kind != NULL) {
+        self->kind->drop_buffer(self);
+    }
+    if (self->owns_fd) {
+        (void)close(self->fd);
+        self->owns_fd = false;
+    }
+    type->tp_clear(op); // runs Python (destructors)
+    LIVE_SUB(state_of_dying_type(type), LIVE_TRANSPORT);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+/* What __del__ does, as asyncio's: an open transport is told of, and its socket closed. */
+void
+transport_finalize(PyObject *op)
+{
+    Transport *self = (Transport *)op;
+    if (self->is_lost || (self->sock == NULL && !self->owns_fd)) {
+        return;
+    }
+    PyObject *pending = PyErr_GetRaisedException();
+    if (PyErr_ResourceWarning(op, 1, "unclosed transport %R", op) < 0) { // runs Python
+        PyErr_WriteUnraisable(op);
+    }
+    core_state *state = state_of_transport(self);
+    if (close_fd(self) < 0 || (self->server != NULL && state->server_counts_transports == false
+                               && detach_from_server(state, self) < 0)) {
+        PyErr_WriteUnraisable(op);
+    }
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+}

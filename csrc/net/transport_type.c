@@ -1,0 +1,487 @@
+/* transport_type.c -- what Python sees of every transport: methods and attributes of the base type.
+
+   Source: asyncio.selector_events._SelectorTransport. */
+
+#include "net/transport.h"
+
+#include "base/check.h"
+#include "core/report.h"
+
+#include <stddef.h>
+
+size_t
+transport_unsent(Transport *self)
+{
+    self->kind->flush(self); // runs Python where that fails
+    return self->kind->buffer_size(self);
+}
+
+static PyObject *
+none_or_null(int status)
+{
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+Transport_abort(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return none_or_null(transport_force_close((Transport *)op, Py_None));
+}
+
+static PyObject *
+Transport_close(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return none_or_null(transport_close((Transport *)op));
+}
+
+static PyObject *
+Transport_force_close(PyObject *op, PyObject *exception)
+{
+    return none_or_null(transport_force_close((Transport *)op, exception));
+}
+
+/* _fatal_error(exc, message='Fatal error on transport') */
+static PyObject *
+Transport_fatal_error(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"exc", "message", NULL};
+    PyObject *exception;
+    const char *message = "Fatal error on transport";
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|s:_fatal_error", keywords, &exception,
+                                     &message)) {
+        return NULL;
+    }
+    return none_or_null(transport_end_by((Transport *)op, exception, message));
+}
+
+static PyObject *
+Transport_call_connection_lost(PyObject *op, PyObject *exception)
+{
+    return none_or_null(transport_call_connection_lost((Transport *)op, exception));
+}
+
+static PyObject *
+Transport_set_protocol(PyObject *op, PyObject *protocol)
+{
+    Transport *self = (Transport *)op;
+    Py_XSETREF(self->protocol, Py_NewRef(protocol));
+    self->is_protocol_connected = true;
+    return none_or_null(self->kind->protocol_changed(self));
+}
+
+static PyObject *
+Transport_get_protocol(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    PyObject *protocol = ((Transport *)op)->protocol;
+    return Py_NewRef(protocol == NULL ? Py_None : protocol);
+}
+
+static PyObject *
+Transport_is_closing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Transport *self = (Transport *)op;
+    self->kind->flush(self); // runs Python where that fails
+    return PyBool_FromLong(self->is_closing);
+}
+
+static PyObject *
+Transport_is_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Transport *self = (Transport *)op;
+    return PyBool_FromLong(!self->is_closing && !self->is_paused);
+}
+
+static PyObject *
+Transport_pause_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Transport *self = (Transport *)op;
+    if (self->is_closing || self->is_paused || self->loop == NULL) {
+        Py_RETURN_NONE;
+    }
+    self->is_paused = true;
+    if (loop_unwatch_fd(&self->loop->loop, self->fd, POLLER_READ) < 0) {
+        return NULL;
+    }
+    return none_or_null(transport_log_debug(self, "%r pauses reading"));
+}
+
+static PyObject *
+Transport_resume_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Transport *self = (Transport *)op;
+    if (self->is_closing || !self->is_paused || self->loop == NULL) {
+        Py_RETURN_NONE;
+    }
+    self->is_paused = false;
+    if (transport_start_reading(self) < 0) {
+        return NULL;
+    }
+    return none_or_null(transport_log_debug(self, "%r resumes reading"));
+}
+
+static PyObject *
+Transport_start_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return none_or_null(transport_start_reading((Transport *)op));
+}
+
+/* Wakes whoever waits for the connection to be made, unless he has given up. */
+static PyObject *
+Transport_wake_maker(PyObject *op, PyObject *waiter)
+{
+    core_state *state = state_of(op);
+    PyObject *stack[] = {waiter, Py_None};
+    return PyObject_Vectorcall(state->set_result_unless_cancelled, stack, 2, NULL); // runs Python
+}
+
+static PyObject *
+Transport_get_write_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return PyLong_FromSize_t(transport_unsent((Transport *)op));
+}
+
+static PyObject *
+Transport_get_write_buffer_limits(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Transport *self = (Transport *)op;
+    PyObject *low = PyLong_FromSize_t(self->low_water);
+    PyObject *high = PyLong_FromSize_t(self->high_water);
+    PyObject *pair = low == NULL || high == NULL ? NULL : PyTuple_Pack(2, low, high);
+    Py_XDECREF(low);
+    Py_XDECREF(high);
+    return pair;
+}
+
+/* A limit as a size: the whole bytes of a number, SIZE_MAX where it is larger. */
+static int
+as_limit(PyObject *number, size_t *limit)
+{
+    double value = PyFloat_AsDouble(number);
+    if (value == -1.0 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            return -1;
+        }
+        PyErr_Clear(); /* larger than any buffer */
+        value = (double)SIZE_MAX;
+    }
+    *limit = value >= (double)SIZE_MAX ? SIZE_MAX : (size_t)value;
+    return 0;
+}
+
+/* high >= low >= 0: 1, 0 or -1. */
+static int
+is_in_order(PyObject *high, PyObject *low)
+{
+    PyObject *zero = PyLong_FromLong(0);
+    int answer = zero == NULL ? -1 : PyObject_RichCompareBool(high, low, Py_GE);
+    if (answer > 0) {
+        answer = PyObject_RichCompareBool(low, zero, Py_GE);
+    }
+    Py_XDECREF(zero);
+    return answer;
+}
+
+/* Fills in what was not given, as asyncio does; both become new references. */
+static int
+complete_limits(PyObject **high, PyObject **low)
+{
+    Py_INCREF(*high);
+    Py_INCREF(*low);
+    PyObject *four = PyLong_FromLong(4);
+    if (four != NULL && *high == Py_None) {
+        Py_SETREF(*high, *low == Py_None ? PyLong_FromLong(64 * 1024)
+                                         : PyNumber_Multiply(four, *low));
+    }
+    if (four != NULL && *high != NULL && *low == Py_None) {
+        Py_SETREF(*low, PyNumber_FloorDivide(*high, four));
+    }
+    Py_XDECREF(four);
+    return four == NULL || *high == NULL || *low == NULL ? -1 : 0;
+}
+
+static PyObject *
+Transport_set_write_buffer_limits(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"high", "low", NULL};
+    Transport *self = (Transport *)op;
+    PyObject *high = Py_None, *low = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high,
+                                     &low)) {
+        return NULL;
+    }
+    size_t high_water, low_water;
+    int status = -1, in_order = -1;
+    if (complete_limits(&high, &low) == 0) {
+        in_order = is_in_order(high, low);
+    }
+    if (in_order == 0) {
+        PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high, low);
+    }
+    if (in_order > 0 && as_limit(high, &high_water) == 0 && as_limit(low, &low_water) == 0) {
+        self->kind->flush(self); // runs Python where that fails
+        self->high_water = high_water;
+        self->low_water = low_water;
+        status = transport_maybe_pause_protocol(self);
+    }
+    Py_XDECREF(high);
+    Py_XDECREF(low);
+    return none_or_null(status);
+}
+
+/* ---- extra info ---- */
+
+/* The object that get_extra_info('socket') gives, around the transport's socket; of a closed one,
+   around a socket that is closed. */
+static PyObject *
+make_transport_socket(core_state *state, Transport *self)
+{
+    PyObject *sock = Py_XNewRef(transport_sock(self));
+    if (sock == NULL && !PyErr_Occurred()) {
+        sock = PyObject_CallMethod(state->socket_class, "__new__", "O", state->socket_class);
+    }
+    PyObject *wrapped = sock == NULL ? NULL : PyObject_CallOneArg(state->TransportSocket, sock);
+    Py_XDECREF(sock);
+    return wrapped;
+}
+
+/* An address that the socket object itself knows how to show: getsockname or getpeername. */
+static PyObject *
+ask_for_address(Transport *self, const char *method)
+{
+    PyObject *sock = transport_sock(self);
+    if (sock == NULL) {
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    }
+    PyObject *address = PyObject_CallMethod(sock, method, NULL); // runs Python
+    if (address == NULL && PyErr_ExceptionMatches(PyExc_OSError)) {
+        PyErr_Clear(); /* not connected, or closed: asyncio shows None */
+        return Py_NewRef(Py_None);
+    }
+    return address;
+}
+
+static int
+put_address(PyObject *extra, PyObject *key, Transport *self, const inet_address *known,
+            const char *method)
+{
+    PyObject *address = known->is_known ? inet_address_as_python(known)
+                                        : ask_for_address(self, method);
+    int status = address == NULL ? -1 : PyDict_SetItem(extra, key, address);
+    Py_XDECREF(address);
+    return status;
+}
+
+PyObject *
+transport_complete_extra(Transport *self)
+{
+    core_state *state = state_of((PyObject *)self);
+    PyObject *extra = self->extra == NULL ? PyDict_New() : Py_NewRef(self->extra);
+    if (extra == NULL) {
+        return NULL;
+    }
+    int has_socket = PyDict_Contains(extra, state->name_socket);
+    int has_peer = PyDict_Contains(extra, state->name_peername);
+    if (has_socket == 0) {
+        PyObject *wrapped = make_transport_socket(state, self); // runs Python
+        has_socket = wrapped == NULL ? -1 : PyDict_SetItem(extra, state->name_socket, wrapped);
+        Py_XDECREF(wrapped);
+        if (has_socket == 0) {
+            has_socket = put_address(extra, state->name_sockname, self, &self->local,
+                                     "getsockname");
+        }
+    }
+    if (has_peer == 0) {
+        has_peer = put_address(extra, state->name_peername, self, &self->peer, "getpeername");
+    }
+    if (has_socket < 0 || has_peer < 0) {
+        Py_DECREF(extra);
+        return NULL;
+    }
+    Py_XSETREF(self->extra, extra);
+    return self->extra;
+}
+
+static PyObject *
+Transport_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"name", "default", NULL};
+    Transport *self = (Transport *)op;
+    PyObject *name, *fallback = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:get_extra_info", keywords, &name,
+                                     &fallback)) {
+        return NULL;
+    }
+    PyObject *extra = transport_complete_extra(self), *found;
+    if (extra == NULL || PyDict_GetItemRef(extra, name, &found) < 0) {
+        return NULL;
+    }
+    return found != NULL ? found : Py_NewRef(fallback);
+}
+
+/* ---- attributes that tools and libraries read ---- */
+
+static PyObject *
+get_extra(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_XNewRef(transport_complete_extra((Transport *)op));
+}
+
+static PyObject *
+get_sock(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *sock = transport_sock((Transport *)op);
+    return sock == NULL && PyErr_Occurred() ? NULL : Py_NewRef(sock == NULL ? Py_None : sock);
+}
+
+static PyObject *
+get_object(PyObject *op, void *offset)
+{
+    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+static PyObject *
+get_bool(PyObject *op, void *offset)
+{
+    return PyBool_FromLong(*(bool *)((char *)op + (Py_ssize_t)(intptr_t)offset));
+}
+
+static PyObject *
+get_closing(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Transport_is_closing(op, NULL);
+}
+
+static PyMemberDef Transport_members[] = {
+    {"_sock_fd", T_INT, offsetof(Transport, fd), READONLY, NULL},
+    {"_conn_lost", T_UINT, offsetof(Transport, conn_lost), READONLY, NULL},
+    {"max_size", T_UINT, offsetof(Transport, max_size), 0, "Bytes asked of one recv()."},
+    {"__dictoffset__", T_PYSSIZET, offsetof(Transport, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Transport, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef Transport_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {"_extra", get_extra, NULL, NULL, NULL},
+    {"_sock", get_sock, NULL, NULL, NULL},
+    {"_loop", get_object, NULL, NULL, (void *)offsetof(Transport, loop)},
+    {"_protocol", get_object, NULL, NULL, (void *)offsetof(Transport, protocol)},
+    {"_server", get_object, NULL, NULL, (void *)offsetof(Transport, server)},
+    {"_context", get_object, NULL, NULL, (void *)offsetof(Transport, context)},
+    {"_closing", get_closing, NULL, NULL, NULL},
+    {"_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, is_paused)},
+    {"_protocol_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, is_protocol_paused)},
+    {"_protocol_connected", get_bool, NULL, NULL,
+     (void *)offsetof(Transport, is_protocol_connected)},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static const char *
+poll_state(const Transport *self, unsigned event)
+{
+    return loop_is_watching(&self->loop->loop, self->fd, event) ? "polling" : "idle";
+}
+
+static PyObject *
+Transport_repr(PyObject *op)
+{
+    Transport *self = (Transport *)op;
+    size_t unsent = self->loop == NULL ? 0 : transport_unsent(self); // runs Python
+    const char *life = self->is_lost || (self->sock == NULL && !self->owns_fd) ? " closed"
+                       : self->is_closing                                      ? " closing"
+                                                                               : "";
+    PyObject *name = PyType_GetName(Py_TYPE(op));
+    if (name == NULL) {
+        return NULL;
+    }
+    PyObject *text;
+    if (self->loop == NULL || self->loop->loop.is_closed) {
+        text = PyUnicode_FromFormat("<%U%s fd=%d>", name, life, self->fd);
+    }
+    else {
+        text = PyUnicode_FromFormat("<%U%s fd=%d read=%s write=<%s, bufsize=%zu>>", name, life,
+                                    self->fd, poll_state(self, POLLER_READ),
+                                    poll_state(self, POLLER_WRITE), unsent);
+    }
+    Py_DECREF(name);
+    return text;
+}
+
+#define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
+
+static PyMethodDef Transport_methods[] = {
+    {"abort", Transport_abort, METH_NOARGS,
+     "abort($self, /)\n--\n\nClose at once, dropping what is unsent. As asyncio.WriteTransport."},
+    {"close", Transport_close, METH_NOARGS,
+     "close($self, /)\n--\n\nClose when everything is sent. As asyncio.BaseTransport."},
+    {"set_protocol", Transport_set_protocol, METH_O,
+     "set_protocol($self, protocol, /)\n--\n\nAs asyncio.BaseTransport."},
+    {"get_protocol", Transport_get_protocol, METH_NOARGS,
+     "get_protocol($self, /)\n--\n\nAs asyncio.BaseTransport."},
+    {"is_closing", Transport_is_closing, METH_NOARGS,
+     "is_closing($self, /)\n--\n\nAs asyncio.BaseTransport."},
+    {"is_reading", Transport_is_reading, METH_NOARGS,
+     "is_reading($self, /)\n--\n\nAs asyncio.ReadTransport."},
+    {"pause_reading", Transport_pause_reading, METH_NOARGS,
+     "pause_reading($self, /)\n--\n\nAs asyncio.ReadTransport."},
+    {"resume_reading", Transport_resume_reading, METH_NOARGS,
+     "resume_reading($self, /)\n--\n\nAs asyncio.ReadTransport."},
+    {"get_write_buffer_size", Transport_get_write_buffer_size, METH_NOARGS,
+     "get_write_buffer_size($self, /)\n--\n\nUnsent bytes. As asyncio.WriteTransport."},
+    {"get_write_buffer_limits", Transport_get_write_buffer_limits, METH_NOARGS,
+     "get_write_buffer_limits($self, /)\n--\n\n(low, high) in bytes. As asyncio.WriteTransport."},
+    {"set_write_buffer_limits", KEYWORDS(Transport_set_write_buffer_limits),
+     "set_write_buffer_limits($self, high=None, low=None)\n--\n\nIn bytes.\n\nRaises ValueError "
+     "unless high >= low >= 0. As asyncio.WriteTransport."},
+    {"get_extra_info", KEYWORDS(Transport_get_extra_info),
+     "get_extra_info($self, name, default=None)\n--\n\nAs asyncio.BaseTransport."},
+    {"_force_close", Transport_force_close, METH_O, NULL},
+    {"_fatal_error", KEYWORDS(Transport_fatal_error), NULL},
+    {"_call_connection_lost", Transport_call_connection_lost, METH_O, NULL},
+    {"_start_reading", Transport_start_reading, METH_NOARGS, NULL},
+    {"_wake_maker", Transport_wake_maker, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+/* tp_new has done it all: asyncio's __init__ is not to be called. */
+static int
+Transport_init(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    return 0;
+}
+
+static PyType_Slot Transport_slots[] = {
+    {Py_tp_doc, "What the transports of sockets share. As asyncio.Transport."},
+    {Py_tp_init, Transport_init},
+    {Py_tp_repr, Transport_repr},
+    {Py_tp_traverse, transport_traverse},
+    {Py_tp_clear, transport_clear},
+    {Py_tp_dealloc, transport_dealloc},
+    {Py_tp_finalize, transport_finalize},
+    {Py_tp_methods, Transport_methods},
+    {Py_tp_members, Transport_members},
+    {Py_tp_getset, Transport_getset},
+    {0, NULL},
+};
+
+static PyType_Spec Transport_spec = {
+    .name = "pyasync._core._SelectorTransport",
+    .basicsize = sizeof(Transport),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = Transport_slots,
+};
+
+int
+transport_init_type(PyObject *module, core_state *state)
+{
+    PyTypeObject *stock = (PyTypeObject *)state->stock_Transport;
+    if (stock->tp_basicsize != offsetof(Transport, dict)) {
+        PyErr_Format(PyExc_ImportError, "asyncio.Transport is %zd bytes large, not %zu",
+                     stock->tp_basicsize, offsetof(Transport, dict));
+        return -1;
+    }
+    return state_add_type(module, &state->Transport_type, &Transport_spec,
+                          state->stock_Transport);
+}
