@@ -101,6 +101,19 @@ PyDict_GetItemRef(PyObject *dict, PyObject *key, PyObject **result)
 
 #endif
 
+/* Gives a bytes object that nobody else refers to another size, within what it was made with: as
+   _PyBytes_Resize(), but the memory stays. Its hash has to be computed anew. */
+static inline void
+bytes_set_size(PyObject *bytes, Py_ssize_t size)
+{
+    Py_SET_SIZE((PyVarObject *)bytes, size);
+    PyBytes_AS_STRING(bytes)[size] = '\0';
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    ((PyBytesObject *)bytes)->ob_shash = -1;
+#pragma GCC diagnostic pop
+}
+
 static inline int
 interpreter_is_finalizing(void)
 {

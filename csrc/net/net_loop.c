@@ -21,6 +21,35 @@ net_loop_read_buffer(NetLoop *self)
     return self->read_buffer;
 }
 
+PyObject *
+net_loop_take_bytes(NetLoop *self, Py_ssize_t size, int *spare)
+{
+    assert(size <= READ_SIZE_BYTES);
+    *spare = 0;
+    while (SMALLEST_SPARE_BYTES << *spare < size) {
+        (*spare)++;
+    }
+    PyObject *bytes = self->spare_bytes[*spare];
+    self->spare_bytes[*spare] = NULL;
+    if (bytes == NULL) {
+        bytes = PyBytes_FromStringAndSize(NULL, SMALLEST_SPARE_BYTES << *spare);
+    }
+    if (bytes != NULL) {
+        bytes_set_size(bytes, size);
+    }
+    return bytes;
+}
+
+void
+net_loop_give_bytes_steal(NetLoop *self, PyObject *bytes, int spare)
+{
+    if (Py_REFCNT(bytes) != 1 || self->loop.is_closed) {
+        Py_DECREF(bytes);
+        return;
+    }
+    Py_XSETREF(self->spare_bytes[spare], bytes);
+}
+
 int
 net_loop_claim(NetLoop *self, int fd, PyObject *transport)
 {
@@ -100,6 +129,9 @@ NetLoop_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     free(self->read_buffer);
     free(self->claims);
+    for (int i = 0; i < SPARE_SIZES; i++) {
+        Py_CLEAR(self->spare_bytes[i]);
+    }
     self->read_buffer = NULL;
     self->claims = NULL;
     self->claims_size = 0;

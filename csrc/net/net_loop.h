@@ -7,7 +7,9 @@
    Invariants
    1. claims[fd] is the open transport that owns fd, borrowed, or NULL: a transport leaves the table
       before it closes its fd or dies.
-   2. The transports linked in `corked` are referred to by the list; it is empty between
+   2. spare_bytes[i] is NULL or a bytes object that nobody else refers to, made with
+      SMALLEST_SPARE_BYTES << i bytes.
+   3. The transports linked in `corked` are referred to by the list; it is empty between
       iterations.
    Ownership: the loop owns the buffer and the table.
    Source: asyncio.selector_events.BaseSelectorEventLoop. */
@@ -22,11 +24,16 @@
 #include "core/state.h"
 
 /* As asyncio's _SelectorTransport.max_size: so many bytes are read at a time, at the most. */
-enum { READ_SIZE_BYTES = 256 * 1024 };
+enum {
+    READ_SIZE_BYTES = 256 * 1024,
+    SMALLEST_SPARE_BYTES = 64 * 1024,
+    SPARE_SIZES = 3,
+};
 
 typedef struct {
     Loop loop;
     char *read_buffer; /* READ_SIZE_BYTES; NULL until the first read */
+    PyObject *spare_bytes[SPARE_SIZES];
     PyObject **claims;
     int claims_size;
     llist_node corked;
@@ -34,6 +41,12 @@ typedef struct {
 
 /* The buffer that a read goes into: valid until Python runs. NULL with MemoryError. */
 char *net_loop_read_buffer(NetLoop *self);
+
+/* A bytes object to receive `size` bytes into, READ_SIZE_BYTES at the most; or NULL with MemoryError.
+   Giving it back, the caller's reference and all, lets its memory be used again where nobody has kept
+   it: fresh memory of that size costs more than the kernel's copy into it. */
+PyObject *net_loop_take_bytes(NetLoop *self, Py_ssize_t size, int *spare);
+void net_loop_give_bytes_steal(NetLoop *self, PyObject *bytes, int spare);
 
 /* The transport that owns fd, borrowed, or NULL. */
 static inline PyObject *

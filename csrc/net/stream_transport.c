@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ enum {
        protocol. */
     CORK_LIMIT_BYTES = 16 * 1024,
     VECTORS_A_CALL = 64,
+    /* From here on asking the kernel how much there is costs less than copying it. */
+    LARGE_READ_BYTES = 32 * 1024,
 };
 
 static inline core_state *
@@ -77,29 +80,76 @@ read_eof(StreamTransport *self)
 }
 
 static int
-read_into_bytes(StreamTransport *self)
+pass_to_protocol(StreamTransport *self, PyObject *data)
 {
-    Transport *transport = &self->transport;
-    size_t size = transport->max_size < READ_SIZE_BYTES ? transport->max_size : READ_SIZE_BYTES;
-    char *buffer = net_loop_read_buffer(transport->loop);
-    if (buffer == NULL) {
-        return transport_fatal_error(transport, "Fatal read error on socket transport");
-    }
-    ssize_t count = receive(self, buffer, size);
-    if (count <= 0) {
-        return count == 0 ? read_eof(self) : read_failed(self);
-    }
-    PyObject *data = PyBytes_FromStringAndSize(buffer, count);
-    if (data == NULL) {
-        return transport_fatal_error(transport, "Fatal read error on socket transport");
-    }
     PyObject *answer = PyObject_CallMethodOneArg(
-        transport->protocol, state_of_stream(self)->name_data_received, data); // runs Python
-    Py_DECREF(data);
+        self->transport.protocol, state_of_stream(self)->name_data_received, data); // runs Python
     Py_XDECREF(answer);
     return answer != NULL ? 0
                           : transport_fatal_error(
-                                transport, "Fatal error: protocol.data_received() call failed.");
+                                &self->transport,
+                                "Fatal error: protocol.data_received() call failed.");
+}
+
+/* How much there is to read, where it is worth asking for: else 0. */
+static Py_ssize_t
+large_read_size(const StreamTransport *self, size_t limit)
+{
+    int available;
+    if (self->last_read < LARGE_READ_BYTES
+        || ioctl(transport_fd(&self->transport), FIONREAD, &available) < 0
+        || available < LARGE_READ_BYTES) {
+        return 0;
+    }
+    return (size_t)available < limit ? available : (Py_ssize_t)limit;
+}
+
+/* Receives into the bytes object itself: copying 100 KiB costs as much as the kernel's own copy. */
+static int
+read_large(StreamTransport *self, Py_ssize_t size)
+{
+    NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->transport.loop);
+    int spare;
+    PyObject *data = net_loop_take_bytes(loop, size, &spare);
+    ssize_t count = data == NULL ? -1 : receive(self, PyBytes_AS_STRING(data), (size_t)size);
+    int status;
+    if (count <= 0) {
+        status = count == 0 ? read_eof(self) : read_failed(self);
+    }
+    else {
+        self->last_read = (uint32_t)count;
+        bytes_set_size(data, count);
+        status = pass_to_protocol(self, data);
+    }
+    if (data != NULL) {
+        net_loop_give_bytes_steal(loop, data, spare);
+    }
+    Py_DECREF((PyObject *)loop);
+    return status;
+}
+
+static int
+read_into_bytes(StreamTransport *self)
+{
+    Transport *transport = &self->transport;
+    size_t limit = transport->max_size < READ_SIZE_BYTES ? transport->max_size : READ_SIZE_BYTES;
+    Py_ssize_t large = large_read_size(self, limit);
+    if (large > 0) {
+        return read_large(self, large);
+    }
+    char *buffer = net_loop_read_buffer(transport->loop);
+    ssize_t count = buffer == NULL ? -1 : receive(self, buffer, limit);
+    if (count <= 0) {
+        return count == 0 ? read_eof(self) : read_failed(self);
+    }
+    self->last_read = (uint32_t)count;
+    PyObject *data = PyBytes_FromStringAndSize(buffer, count);
+    if (data == NULL) {
+        return read_failed(self);
+    }
+    int status = pass_to_protocol(self, data);
+    Py_DECREF(data);
+    return status;
 }
 
 /* The protocol's own buffer to read into: 0, or -1 with an exception. Runs Python. */

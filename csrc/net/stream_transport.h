@@ -22,6 +22,7 @@ typedef struct {
     write_queue queue;
     PyObject *empty_waiter; /* sendfile waits for the queue to be empty */
     unsigned sent_in;       /* the loop's iteration in which we sent last */
+    uint32_t last_read;     /* bytes that the last read gave */
     bool is_buffered;       /* the protocol is an asyncio.BufferedProtocol */
     bool eof;               /* write_eof() was called */
 } StreamTransport;
