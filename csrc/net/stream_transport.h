@@ -31,6 +31,26 @@ typedef struct {
 PyObject *stream_transport_new(NetLoop *loop, PyObject *protocol, PyObject *waiter,
                                const transport_source *source);
 
+static inline core_state *
+state_of_stream(StreamTransport *self)
+{
+    NetLoop *loop = self->transport.loop;
+    return loop != NULL ? loop->loop.state : state_of((PyObject *)self);
+}
+
+/* Sends what was held back, if anything was; reports errors itself (net/stream_write.c). */
+void stream_flush(Transport *transport);
+
+/* Who waits for the queue to be empty gets an exception: 0 or -1. Runs Python. */
+int stream_fail_empty_waiter(StreamTransport *self, PyObject *exception);
+
+/* Methods that live in net/stream_read.c and net/stream_write.c. */
+PyObject *Stream_read_ready(PyObject *op, PyObject *unused);
+PyObject *Stream_write(PyObject *op, PyObject *data);
+PyObject *Stream_writelines(PyObject *op, PyObject *lines);
+PyObject *Stream_write_ready(PyObject *op, PyObject *unused);
+PyObject *Stream_write_eof(PyObject *op, PyObject *unused);
+
 int stream_transport_init_type(PyObject *module, core_state *state);
 
 #endif

@@ -44,6 +44,7 @@ typedef struct Transport {
     const struct transport_kind *kind;
     bool owns_fd;
     bool sock_shows_fd; /* sock's own fd can be read from its struct: see transport_fd */
+    bool sock_is_foreign; /* somebody has put another object into _sock: its methods are called */
     bool is_lost;
     bool is_closing;
     bool is_paused;

@@ -333,6 +333,23 @@ get_sock(PyObject *op, void *Py_UNUSED(closure))
     return sock == NULL && PyErr_Occurred() ? NULL : Py_NewRef(sock == NULL ? Py_None : sock);
 }
 
+/* Tests and tools put a wrapper of the socket into its place: from then on it is called. */
+static int
+set_sock(PyObject *op, PyObject *sock, void *Py_UNUSED(closure))
+{
+    Transport *self = (Transport *)op;
+    if (transport_sock(self) == NULL || sock == NULL || sock == Py_None) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_AttributeError, "_sock of a closed transport can't be set");
+        }
+        return -1;
+    }
+    self->sock_shows_fd = false;
+    self->sock_is_foreign = true;
+    Py_XSETREF(self->sock, Py_NewRef(sock));
+    return 0;
+}
+
 static PyObject *
 get_object(PyObject *op, void *offset)
 {
@@ -364,7 +381,7 @@ static PyMemberDef Transport_members[] = {
 static PyGetSetDef Transport_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_extra", get_extra, NULL, NULL, NULL},
-    {"_sock", get_sock, NULL, NULL, NULL},
+    {"_sock", get_sock, set_sock, NULL, NULL},
     {"_loop", get_object, NULL, NULL, (void *)offsetof(Transport, loop)},
     {"_protocol", get_object, NULL, NULL, (void *)offsetof(Transport, protocol)},
     {"_server", get_object, NULL, NULL, (void *)offsetof(Transport, server)},
