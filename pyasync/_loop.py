@@ -70,6 +70,39 @@ class PollSelector(_PollerView):
     """Named as asyncio's debug log names it."""
 
 
+class _TransportTable(weakref.WeakValueDictionary):
+    """``loop._transports``: asyncio's own transports, and ours, which the C half knows by fd."""
+
+    def __init__(self, loop):
+        super().__init__()
+        self._loop = weakref.ref(loop)
+
+    def __getitem__(self, fd):
+        transport = self._loop()._owner_of(fd)
+        return super().__getitem__(fd) if transport is None else transport
+
+    def get(self, fd, default=None):
+        try:
+            return self[fd]
+        except KeyError:
+            return default
+
+    def __contains__(self, fd):
+        return self.get(fd) is not None
+
+    def __setitem__(self, fd, transport):
+        if isinstance(transport, _core._SelectorTransport):
+            self._loop()._set_owner(fd, transport)
+        else:
+            super().__setitem__(fd, transport)
+
+    def __delitem__(self, fd):
+        if self._loop()._owner_of(fd) is None:
+            super().__delitem__(fd)
+        else:
+            self._loop()._set_owner(fd, None)
+
+
 _VIEWS = {'epoll': EpollSelector, 'kqueue': KqueueSelector, 'poll': PollSelector}
 
 
@@ -113,6 +146,7 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         if selector is not None:
             selector.close()
         super().__init__(_VIEWS[self._poller](self))
+        self._transports = _TransportTable(self)
 
     def _make_self_pipe(self):
         pass
@@ -162,25 +196,6 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             and type(self)._accept_connection is BaseSelectorEventLoop._accept_connection
             and type(self)._accept_connection2 is BaseSelectorEventLoop._accept_connection2
         )
-
-    def _ensure_fd_no_transport(self, fd):
-        super()._ensure_fd_no_transport(fd)
-        transport = self._owner_of(fd if isinstance(fd, int) else int(fd.fileno()))
-        if transport is not None and not transport.is_closing():
-            raise RuntimeError(f'File descriptor {fd!r} is used by transport {transport!r}')
-
-    async def _sendfile_native(self, transport, *args):
-        # asyncio takes the transport out of its table, sends by the socket, and puts it back.
-        fd = transport._sock_fd
-        if self._owner_of(fd) is not transport:
-            return await super()._sendfile_native(transport, *args)
-        self._transports[fd] = transport
-        self._set_owner(fd, None)
-        try:
-            return await super()._sendfile_native(transport, *args)
-        finally:
-            if transport._sock is not None:
-                self._set_owner(fd, transport)
 
     def run_forever(self):
         self._run_forever_setup()

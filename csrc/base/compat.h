@@ -41,9 +41,9 @@
 #define WRITELINES_JOINS (PY_VERSION_HEX < 0x030C0000) /* and unsent bytes are one bytearray */
 #if PY_VERSION_HEX >= 0x030E0000
 #  define WRITE_TYPE_ERROR                                                                   \
-      "data argument must be a bytes, bytearray, or memoryview object, not '%.200s'"
+      "data argument must be a bytes, bytearray, or memoryview object, not '%U'"
 #else
-#  define WRITE_TYPE_ERROR "data argument must be a bytes-like object, not '%.200s'"
+#  define WRITE_TYPE_ERROR "data argument must be a bytes-like object, not '%U'"
 #endif
 
 #if PY_VERSION_HEX < 0x030C0000

@@ -91,7 +91,7 @@
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")                             \
     X(SendfileMode, "asyncio.constants", "_SendfileMode")                                    \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
-    X(stock_Transport, "asyncio.transports", "Transport")                                    \
+    X(stock_FlowControlMixin, "asyncio.transports", "_FlowControlMixin")                     \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
     X(socket_base, "_socket", "socket")                                                      \

@@ -255,7 +255,7 @@ static int
 stream_write(StreamTransport *self, PyObject *data)
 {
     if (!is_data(data)) {
-        PyErr_Format(PyExc_TypeError, WRITE_TYPE_ERROR, Py_TYPE(data)->tp_name);
+        transport_refuse_data(data);
         return -1;
     }
     if (check_writable(self, "Cannot call write() after write_eof()",

@@ -479,6 +479,16 @@ transport_maybe_resume_protocol(Transport *self)
                              "protocol.resume_writing() failed");
 }
 
+void
+transport_refuse_data(PyObject *data)
+{
+    PyObject *name = PyType_GetName(Py_TYPE(data));
+    if (name != NULL) {
+        PyErr_Format(PyExc_TypeError, WRITE_TYPE_ERROR, name);
+        Py_DECREF(name);
+    }
+}
+
 int
 transport_count_lost_write(Transport *self)
 {

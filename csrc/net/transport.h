@@ -1,8 +1,8 @@
 /* transport.h -- what stream and datagram transports share: the socket, the protocol, closing, and
    flow control of what is written.
 
-   A Transport is an asyncio.Transport to isinstance; its first field lies where asyncio's
-   BaseTransport has its slot `_extra`. An accepted connection is a bare fd until somebody asks for
+   A Transport is an asyncio.Transport to isinstance; its struct begins with the slots of asyncio's
+   _FlowControlMixin, which stay empty. An accepted connection is a bare fd until somebody asks for
    the socket object: then that object owns the fd.
 
    Invariants
@@ -25,6 +25,7 @@
 
 typedef struct Transport {
     PyObject_HEAD
+    PyObject *stock_slots[5];
     PyObject *extra; /* the dict behind get_extra_info(); NULL until somebody asks */
     PyObject *dict;
     PyObject *weakrefs;
@@ -129,6 +130,9 @@ int transport_call_connection_lost(Transport *self, PyObject *exception);
 /* Flow control, after the buffer has grown or shrunk: 0 or -1. Runs Python. */
 int transport_maybe_pause_protocol(Transport *self);
 int transport_maybe_resume_protocol(Transport *self);
+
+/* TypeError of what can't be written, in the words of the running version. */
+void transport_refuse_data(PyObject *data);
 
 /* A write after the connection was lost: counts it, and warns from the fifth on. 0 or -1. */
 int transport_count_lost_write(Transport *self);

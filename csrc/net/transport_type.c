@@ -493,12 +493,12 @@ static PyType_Spec Transport_spec = {
 int
 transport_init_type(PyObject *module, core_state *state)
 {
-    PyTypeObject *stock = (PyTypeObject *)state->stock_Transport;
-    if (stock->tp_basicsize != offsetof(Transport, dict)) {
-        PyErr_Format(PyExc_ImportError, "asyncio.Transport is %zd bytes large, not %zu",
-                     stock->tp_basicsize, offsetof(Transport, dict));
+    PyTypeObject *stock = (PyTypeObject *)state->stock_FlowControlMixin;
+    if (stock->tp_basicsize != offsetof(Transport, extra)) {
+        PyErr_Format(PyExc_ImportError, "asyncio's _FlowControlMixin is %zd bytes large, not %zu",
+                     stock->tp_basicsize, offsetof(Transport, extra));
         return -1;
     }
     return state_add_type(module, &state->Transport_type, &Transport_spec,
-                          state->stock_Transport);
+                          state->stock_FlowControlMixin);
 }
