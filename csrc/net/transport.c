@@ -41,13 +41,14 @@ set_nodelay(const Transport *self)
     }
 }
 
+/* A small number that a socket says of itself. */
 static int
-get_int(PyObject *object, const char *name, int *value)
+get_number(PyObject *sock, const char *name, uint16_t *value)
 {
-    PyObject *number = PyObject_GetAttrString(object, name);
+    PyObject *number = PyObject_GetAttrString(sock, name);
     long found = number == NULL ? -1 : PyLong_AsLong(number);
     Py_XDECREF(number);
-    *value = (int)found;
+    *value = (uint16_t)found;
     return found == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
@@ -62,8 +63,8 @@ take_sock(core_state *state, Transport *self, PyObject *sock)
         return -1;
     }
     self->fd = (int)fd;
-    if (get_int(sock, "family", &self->family) < 0 || get_int(sock, "type", &self->type) < 0
-        || get_int(sock, "proto", &self->proto) < 0) {
+    if (get_number(sock, "family", &self->family) < 0 || get_number(sock, "type", &self->type) < 0
+        || get_number(sock, "proto", &self->proto) < 0) {
         return -1;
     }
     self->sock = Py_NewRef(sock);
@@ -126,9 +127,9 @@ transport_init(Transport *self, NetLoop *loop, PyObject *protocol, const transpo
     self->kind = kind;
     self->fd = source->fd;
     self->owns_fd = source->sock == NULL;
-    self->family = source->family;
-    self->type = source->type;
-    self->proto = source->proto;
+    self->family = (uint16_t)source->family;
+    self->type = (uint16_t)source->type;
+    self->proto = (uint16_t)source->proto;
     self->high_water = DEFAULT_HIGH_WATER;
     self->low_water = DEFAULT_HIGH_WATER / 4;
     self->max_size = READ_SIZE_BYTES;
@@ -210,31 +211,37 @@ transport_sock(Transport *self)
     return answer == NULL ? NULL : self->sock;
 }
 
+/* Has a method of the transport called when fd is ready. A handle of the type's own method, with the
+   transport as its argument, is smaller than one of a bound method. */
+static int
+watch(Transport *self, unsigned event, PyObject *method_name)
+{
+    Loop *loop = &self->loop->loop;
+    bool is_plain = self->dict == NULL && loop_debug_is_plain_off(loop);
+    PyObject *owner = is_plain ? (PyObject *)Py_TYPE(self) : (PyObject *)self;
+    PyObject *method = PyObject_GetAttr(owner, method_name);
+    PyObject *handle = method == NULL ? NULL
+                                      : loop_watch_fd(loop, self->fd, event, method,
+                                                      is_plain ? (PyObject *)self : NULL,
+                                                      self->context);
+    Py_XDECREF(method);
+    Py_XDECREF(handle);
+    return handle == NULL ? -1 : 0;
+}
+
 int
 transport_start_reading(Transport *self)
 {
     if (self->is_closing || self->is_paused || self->loop == NULL) {
         return 0;
     }
-    PyObject *ready = PyObject_GetAttr((PyObject *)self, self->loop->loop.state->name_read_ready);
-    PyObject *handle = ready == NULL ? NULL
-                                     : loop_watch_fd(&self->loop->loop, self->fd, POLLER_READ, ready,
-                                                     NULL, self->context);
-    Py_XDECREF(ready);
-    Py_XDECREF(handle);
-    return handle == NULL ? -1 : 0;
+    return watch(self, POLLER_READ, self->loop->loop.state->name_read_ready);
 }
 
 int
 transport_start_writing(Transport *self)
 {
-    PyObject *ready = PyObject_GetAttr((PyObject *)self, self->loop->loop.state->name_write_ready);
-    PyObject *handle = ready == NULL ? NULL
-                                     : loop_watch_fd(&self->loop->loop, self->fd, POLLER_WRITE,
-                                                     ready, NULL, self->context);
-    Py_XDECREF(ready);
-    Py_XDECREF(handle);
-    return handle == NULL ? -1 : 0;
+    return watch(self, POLLER_WRITE, self->loop->loop.state->name_write_ready);
 }
 
 int

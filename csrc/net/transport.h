@@ -2,7 +2,7 @@
    flow control of what is written.
 
    A Transport is an asyncio.Transport to isinstance; its struct begins with the slots of asyncio's
-   _FlowControlMixin, which stay empty. An accepted connection is a bare fd until somebody asks for
+   _FlowControlMixin: two of them are ours too, the others stay empty. An accepted connection is a bare fd until somebody asks for
    the socket object: then that object owns the fd.
 
    Invariants
@@ -25,17 +25,19 @@
 
 typedef struct Transport {
     PyObject_HEAD
-    PyObject *stock_slots[5];
     PyObject *extra; /* the dict behind get_extra_info(); NULL until somebody asks */
+    PyObject *stock_high_water;
+    NetLoop *loop;
+    PyObject *stock_low_water;
+    PyObject *stock_protocol_paused;
     PyObject *dict;
     PyObject *weakrefs;
-    NetLoop *loop;
     PyObject *protocol;
     PyObject *sock;
     PyObject *server;
     PyObject *context; /* 3.15: callbacks run in it; else NULL */
     int fd;
-    int family, type, proto;
+    uint16_t family, type, proto;
     inet_address local, peer;
     size_t high_water, low_water;
     unsigned conn_lost;

@@ -490,15 +490,34 @@ static PyType_Spec Transport_spec = {
     .slots = Transport_slots,
 };
 
+/* Whether a slot of asyncio's class lies where our field of the same meaning does: 1, 0 or -1. */
+static int
+slot_is_at(PyObject *type, const char *name, size_t offset)
+{
+    PyObject *slot = PyObject_GetAttrString(type, name);
+    if (slot == NULL) {
+        return -1;
+    }
+    int is_there = Py_IS_TYPE(slot, &PyMemberDescr_Type)
+                   && (size_t)((PyMemberDescrObject *)slot)->d_member->offset == offset;
+    Py_DECREF(slot);
+    return is_there;
+}
+
 int
 transport_init_type(PyObject *module, core_state *state)
 {
-    PyTypeObject *stock = (PyTypeObject *)state->stock_FlowControlMixin;
-    if (stock->tp_basicsize != offsetof(Transport, extra)) {
-        PyErr_Format(PyExc_ImportError, "asyncio's _FlowControlMixin is %zd bytes large, not %zu",
-                     stock->tp_basicsize, offsetof(Transport, extra));
+    PyObject *stock = state->stock_FlowControlMixin;
+    int is_known = ((PyTypeObject *)stock)->tp_basicsize == offsetof(Transport, dict);
+    if (is_known && (is_known = slot_is_at(stock, "_extra", offsetof(Transport, extra))) > 0) {
+        is_known = slot_is_at(stock, "_loop", offsetof(Transport, loop));
+    }
+    if (is_known <= 0) {
+        if (is_known == 0) {
+            PyErr_SetString(PyExc_ImportError, "asyncio's _FlowControlMixin has other slots than "
+                                               "those that pyasync was built for");
+        }
         return -1;
     }
-    return state_add_type(module, &state->Transport_type, &Transport_spec,
-                          state->stock_FlowControlMixin);
+    return state_add_type(module, &state->Transport_type, &Transport_spec, stock);
 }
