@@ -161,7 +161,7 @@ Stream_get_buffer(PyObject *op, void *Py_UNUSED(closure))
     PyObject *list = write_queue_as_list(&self->queue);
     if (WRITELINES_JOINS && list != NULL) {
         PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
-        PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", list);
+        PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", list);
         Py_XDECREF(empty);
         Py_SETREF(list, joined);
     }

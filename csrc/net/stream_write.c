@@ -323,7 +323,7 @@ Stream_writelines(PyObject *op, PyObject *lines)
     StreamTransport *self = (StreamTransport *)op;
     if (WRITELINES_JOINS) {
         PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-        PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "O", lines);
+        PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", lines);
         int status = joined == NULL ? -1 : stream_write(self, joined);
         Py_XDECREF(empty);
         Py_XDECREF(joined);
