@@ -11,6 +11,7 @@
 #include "core/task.h"
 #include "net/accept.h"
 #include "net/coroutine.h"
+#include "net/datagram_transport.h"
 #include "net/net_loop.h"
 #include "net/stream_transport.h"
 #include "net/transport.h"
@@ -84,7 +85,8 @@ core_exec(PyObject *module)
         || coroutine_init_type(module, state) < 0
         || accept_init(state) < 0
         || transport_init_type(module, state) < 0
-        || stream_transport_init_type(module, state) < 0) {
+        || stream_transport_init_type(module, state) < 0
+        || datagram_transport_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

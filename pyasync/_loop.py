@@ -115,6 +115,7 @@ def _poller_for(selector):
 
 # asyncio's own hooks: where somebody has replaced one of them in its class, it is called.
 _MAKE_SOCKET_TRANSPORT = BaseSelectorEventLoop._make_socket_transport
+_MAKE_DATAGRAM_TRANSPORT = BaseSelectorEventLoop._make_datagram_transport
 _MAKE_SSL_TRANSPORT = BaseSelectorEventLoop._make_ssl_transport
 
 # asyncio's method makes a TLS protocol and the transport under it, which it finds in its module.
@@ -171,6 +172,15 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             return super()._make_socket_transport(sock, protocol, waiter, **kwargs)
         self._ensure_fd_no_transport(sock)
         return _core._SelectorSocketTransport(self, sock, protocol, waiter, **kwargs)
+
+    def _make_datagram_transport(self, sock, protocol, *args, **kwargs):
+        if (
+            type(sock) is not socket.socket
+            or BaseSelectorEventLoop._make_datagram_transport is not _MAKE_DATAGRAM_TRANSPORT
+        ):
+            return super()._make_datagram_transport(sock, protocol, *args, **kwargs)
+        self._ensure_fd_no_transport(sock)
+        return _core._SelectorDatagramTransport(self, sock, protocol, *args, **kwargs)
 
     def _make_ssl_transport(self, rawsock, *args, **kwargs):
         if (

@@ -39,6 +39,8 @@
 #define THREADSAFE_HANDLE_BLOCKS (PY_VERSION_HEX >= 0x030E0000)
 #define STOP_ITERATION_IS_WRAPPED (PY_VERSION_HEX >= 0x030D0000)
 #define WRITELINES_JOINS (PY_VERSION_HEX < 0x030C0000) /* and unsent bytes are one bytearray */
+#define SENDS_EMPTY_DATAGRAMS (PY_VERSION_HEX >= 0x030D0000)
+#define DATAGRAM_HEADER_BYTES (PY_VERSION_HEX >= 0x030D0000 ? 8 : 0) /* as unsent ones are counted */
 #if PY_VERSION_HEX >= 0x030E0000
 #  define WRITE_TYPE_ERROR                                                                   \
       "data argument must be a bytes, bytearray, or memoryview object, not '%U'"

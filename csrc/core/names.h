@@ -29,9 +29,11 @@
     X(create_future, "create_future")                                                        \
     X(create_task, "create_task")                                                            \
     X(data_received, "data_received")                                                        \
+    X(datagram_received, "datagram_received")                                                \
     X(detach, "_detach")                                                                     \
     X(eager_start, "eager_start")                                                            \
     X(eof_received, "eof_received")                                                          \
+    X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
@@ -50,9 +52,12 @@
     X(pending, "PENDING")                                                                    \
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
+    X(recvfrom, "recvfrom")                                                                  \
     X(result, "result")                                                                      \
     X(resume_writing, "resume_writing")                                                      \
     X(run, "_run")                                                                           \
+    X(send, "send")                                                                          \
+    X(sendto, "sendto")                                                                      \
     X(slow_callback_duration, "slow_callback_duration")                                      \
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
@@ -92,8 +97,11 @@
     X(SendfileMode, "asyncio.constants", "_SendfileMode")                                    \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
     X(stock_FlowControlMixin, "asyncio.transports", "_FlowControlMixin")                     \
+    X(stock_DatagramTransport, "asyncio.transports", "DatagramTransport")                    \
+    X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
+    X(deque, "collections", "deque")                                                         \
     X(socket_base, "_socket", "socket")                                                      \
     X(socket_class, "socket", "socket")                                                      \
     X(extract_stack, "traceback", "extract_stack")

@@ -45,6 +45,7 @@ typedef struct {
     PyTypeObject *Coroutine_type;
     PyTypeObject *Transport_type;
     PyTypeObject *StreamTransport_type;
+    PyTypeObject *DatagramTransport_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)

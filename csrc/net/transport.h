@@ -99,6 +99,9 @@ transport_fd(const Transport *self)
 /* The socket object, made now where there was none: borrowed, or NULL. Runs Python. */
 PyObject *transport_sock(Transport *self);
 
+/* The dict behind get_extra_info(), complete: borrowed, or NULL. Runs Python. */
+PyObject *transport_complete_extra(Transport *self);
+
 /* loop.call_soon of one of the transport's own methods, by name. 0 or -1. */
 int transport_call_soon(Transport *self, PyObject *method_name, PyObject *argument);
 

@@ -264,8 +264,9 @@ static int
 put_address(PyObject *extra, PyObject *key, Transport *self, const inet_address *known,
             const char *method)
 {
-    PyObject *address = known->is_known ? inet_address_as_python(known)
-                                        : ask_for_address(self, method);
+    bool is_inet = self->family == AF_INET || self->family == AF_INET6; /* asked at the start */
+    PyObject *address = known->is_known || is_inet ? inet_address_as_python(known)
+                                                   : ask_for_address(self, method);
     int status = address == NULL ? -1 : PyDict_SetItem(extra, key, address);
     Py_XDECREF(address);
     return status;
