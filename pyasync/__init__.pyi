@@ -2,7 +2,13 @@
 
 Future, Task, Handle and TimerHandle are asyncio's types here, as isinstance has it at run time: a
 program that imports this package as asyncio then type-checks as it did before.
+
+Each submodule has a stub of its own, for a checker finds modules by their files: asyncio's public
+names by `*`, and the others that typeshed has one by one. A new version's may be absent on older
+ones.
 """
+
+import sys
 
 # Ours first: mypy keeps the first definition of a name.
 from ._loop import EventLoop as EventLoop
@@ -14,33 +20,37 @@ from ._policy import uninstall as uninstall
 # isort: split
 from asyncio import *  # type: ignore[assignment]  # noqa: F403
 from asyncio import TaskGroup as TaskGroup  # 3.11's __all__ lacks it
-from asyncio import base_events as base_events
-from asyncio import base_futures as base_futures
-from asyncio import base_subprocess as base_subprocess
-from asyncio import base_tasks as base_tasks
-from asyncio import constants as constants
-from asyncio import coroutines as coroutines
-from asyncio import events as events
-from asyncio import exceptions as exceptions
-from asyncio import format_helpers as format_helpers
-from asyncio import futures as futures
-from asyncio import locks as locks
-from asyncio import log as log
-from asyncio import mixins as mixins
-from asyncio import protocols as protocols
-from asyncio import queues as queues
-from asyncio import runners as runners
-from asyncio import selector_events as selector_events
-from asyncio import sslproto as sslproto
-from asyncio import staggered as staggered
-from asyncio import streams as streams
-from asyncio import subprocess as subprocess
-from asyncio import taskgroups as taskgroups
-from asyncio import tasks as tasks
-from asyncio import threads as threads
-from asyncio import timeouts as timeouts
-from asyncio import transports as transports
-from asyncio import trsock as trsock
-from asyncio import unix_events as unix_events
+
+from . import base_events as base_events
+from . import base_futures as base_futures
+from . import base_subprocess as base_subprocess
+from . import base_tasks as base_tasks
+from . import constants as constants
+from . import coroutines as coroutines
+from . import events as events
+from . import exceptions as exceptions
+from . import format_helpers as format_helpers
+from . import futures as futures
+from . import locks as locks
+from . import log as log
+from . import mixins as mixins
+from . import protocols as protocols
+from . import queues as queues
+from . import runners as runners
+from . import selector_events as selector_events
+from . import sslproto as sslproto
+from . import staggered as staggered
+from . import streams as streams
+from . import subprocess as subprocess
+from . import taskgroups as taskgroups
+from . import tasks as tasks
+from . import threads as threads
+from . import timeouts as timeouts
+from . import transports as transports
+from . import trsock as trsock
+from . import unix_events as unix_events
+
+if sys.version_info >= (3, 14):
+    from . import graph as graph
 
 __version__: str

@@ -155,9 +155,8 @@ def test_star_import_from_a_submodule(name):
 
 def test_import_forms():
     import pyasync.subprocess
-    from pyasync.events import AbstractEventLoop, new_event_loop
-
     from pyasync import tasks
+    from pyasync.events import AbstractEventLoop, new_event_loop
 
     assert pyasync.subprocess.PIPE == asyncio.subprocess.PIPE
     assert AbstractEventLoop is asyncio.AbstractEventLoop

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import importlib.util
 import os
 import pathlib
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -21,6 +24,11 @@ import pyasync
 
 PACKAGE = pathlib.Path(pyasync.__file__).parent
 ALLOWLIST = support.TESTS / 'stubtest-allowlist.txt'
+SUBMODULES = sorted(
+    info.name
+    for info in pkgutil.iter_modules(asyncio.__path__)
+    if not info.name.startswith(('_', 'windows_'))
+)
 
 PROGRAM = """\
 import pyasync
@@ -59,12 +67,59 @@ pipe: int = asyncio.subprocess.PIPE
 version: str = pyasync.__version__
 """
 
+SUBMODULES_PROGRAM = """\
+import sys
+
+import pyasync as asyncio
+import pyasync.events
+import pyasync.subprocess
+from pyasync import streams
+from pyasync.events import AbstractEventLoop, TimerHandle
+from pyasync.futures import Future
+from pyasync.locks import Lock
+from pyasync.queues import Queue
+from pyasync.runners import Runner, run
+from pyasync.subprocess import PIPE, Process
+from pyasync.tasks import Task
+
+
+async def start(loop: AbstractEventLoop, *command: str) -> Process:
+    assert loop is pyasync.events.get_running_loop()
+    return await asyncio.subprocess.create_subprocess_exec(*command, stdout=PIPE)
+
+
+async def echo(reader: streams.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    return await reader.readline()
+
+
+async def main() -> int:
+    loop: AbstractEventLoop = asyncio.get_running_loop()
+    queue: Queue[int] = asyncio.Queue()
+    future: Future[str] = asyncio.Future()
+    timer: TimerHandle = loop.call_later(1, future.cancel)
+    async with Lock():
+        task: Task[Process] = asyncio.create_task(start(loop, 'true'))
+    pipes: int = asyncio.subprocess.PIPE | pyasync.subprocess.DEVNULL
+    return await (await task).wait()
+
+
+code: int = run(main())
+with Runner() as runner:
+    code = runner.run(main())
+own: pyasync.EventLoop = pyasync.events.new_event_loop()
+if sys.version_info >= (3, 13):
+    own = asyncio.unix_events.EventLoop()
+"""
+
 WRONG_PROGRAM = """\
 import pyasync as asyncio
 
 asyncio.run(3)
 asyncio.new_event_loop().call_soon(lambda number: number)
 asyncio.no_such_name
+asyncio.subprocess.no_such_name
+from pyasync.events import no_such_name
+import pyasync.no_such_module
 """
 
 
@@ -96,17 +151,45 @@ def check(stubs, *command):
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_program_type_checks(stubs):
-    (stubs.parent / 'program.py').write_text(PROGRAM)
+@pytest.mark.parametrize('program', [PROGRAM, SUBMODULES_PROGRAM], ids=['package', 'submodules'])
+def test_a_program_type_checks(stubs, program):
+    (stubs.parent / 'program.py').write_text(program)
     status, output = check(stubs, 'mypy', '--strict', 'program.py', 'stubs/pyasync')
     assert status == 0, output
+
+
+def lines_with_errors(output):
+    return {int(line.split(':')[1]) for line in output.splitlines() if ' error: ' in line}
 
 
 def test_a_wrong_program_does_not(stubs):
     (stubs.parent / 'program.py').write_text(WRONG_PROGRAM)
     status, output = check(stubs, 'mypy', '--strict', 'program.py')
-    lines = [line.split(':')[1] for line in output.splitlines() if ' error: ' in line]
-    assert (status, sorted(set(lines))) == (1, ['3', '4', '5']), output
+    assert (status, lines_with_errors(output)) == (1, {3, 4, 5, 6, 7, 8}), output
+
+
+@pytest.mark.parametrize('name', SUBMODULES)
+def test_submodule_has_a_stub(name):
+    assert (PACKAGE / f'{name}.pyi').is_file()
+
+
+def test_submodules_have_the_names_that_those_of_asyncio_have_for_mypy(stubs):
+    names = [
+        f'{submodule}.{name}'
+        for submodule in SUBMODULES
+        for name in dir(importlib.import_module(f'pyasync.{submodule}'))
+        if not name.startswith('__')
+    ]
+    known = {}
+    for package in ('asyncio', 'pyasync'):
+        imports = '; '.join(f'import {package}.{submodule}' for submodule in SUBMODULES)
+        uses = [f'{package}.{name}' for name in names]
+        (stubs.parent / 'program.py').write_text('\n'.join([*uses, imports]))
+        _, output = check(stubs, 'mypy', 'program.py')
+        wrong = lines_with_errors(output)
+        known[package] = {name for line, name in enumerate(names, 1) if line not in wrong}
+    assert 'subprocess.PIPE' in known['pyasync']
+    assert known['pyasync'] == known['asyncio']
 
 
 def test_the_stubs_agree_with_the_package(stubs):

@@ -1,0 +1,2 @@
+from asyncio.constants import *  # noqa: F403
+from asyncio.constants import _SendfileMode as _SendfileMode

@@ -1,0 +1,1 @@
+from asyncio.coroutines import *  # noqa: F403

@@ -1,0 +1,1 @@
+from asyncio.exceptions import *  # noqa: F403

@@ -1,0 +1,1 @@
+from asyncio.futures import *  # noqa: F403

@@ -1,0 +1,1 @@
+from asyncio.log import *  # noqa: F403

@@ -1,0 +1,9 @@
+from asyncio.proactor_events import *  # noqa: F403
+from asyncio.proactor_events import _ProactorBasePipeTransport as _ProactorBasePipeTransport
+from asyncio.proactor_events import (
+    _ProactorBaseWritePipeTransport as _ProactorBaseWritePipeTransport,
+)
+from asyncio.proactor_events import _ProactorDuplexPipeTransport as _ProactorDuplexPipeTransport
+from asyncio.proactor_events import _ProactorReadPipeTransport as _ProactorReadPipeTransport
+from asyncio.proactor_events import _ProactorSocketTransport as _ProactorSocketTransport
+from asyncio.proactor_events import _ProactorWritePipeTransport as _ProactorWritePipeTransport

@@ -1,0 +1,1 @@
+from asyncio.protocols import *  # noqa: F403

@@ -1,0 +1,1 @@
+from asyncio.queues import *  # noqa: F403

@@ -1,0 +1,1 @@
+from asyncio.runners import *  # noqa: F403

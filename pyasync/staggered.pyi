@@ -1,0 +1,1 @@
+from asyncio.staggered import *  # noqa: F403

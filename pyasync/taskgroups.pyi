@@ -1,0 +1,1 @@
+from asyncio.taskgroups import *  # noqa: F403

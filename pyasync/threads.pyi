@@ -1,0 +1,1 @@
+from asyncio.threads import *  # noqa: F403

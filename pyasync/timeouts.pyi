@@ -1,0 +1,1 @@
+from asyncio.timeouts import *  # noqa: F403
