@@ -3,10 +3,10 @@
 httpx fetches pictures from a server of this program's own under a semaphore, aiofiles writes them
 to a temporary directory, and a pool of processes finds the edges with Pillow.
 
-    python examples/pipeline.py [--loop asyncio|pyasync]
+    python examples/pipeline.py
+    python -m pyasync examples/pipeline.py
 """
 
-import argparse
 import asyncio
 import concurrent.futures
 import functools
@@ -114,10 +114,5 @@ def main(new_event_loop=None, images=IMAGES):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--loop', choices=['asyncio', 'pyasync'], default='asyncio')
-    factory = None
-    if parser.parse_args().loop == 'pyasync':
-        from pyasync import new_event_loop as factory
-    for number, edges in enumerate(main(factory)):
+    for number, edges in enumerate(main()):
         print(f'{number}.png: {edges} edge pixels')

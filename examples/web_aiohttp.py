@@ -1,9 +1,9 @@
 """An aiohttp server and its client: JSON requests, a streamed body and a websocket.
 
-python examples/web_aiohttp.py [--loop asyncio|pyasync]
+python examples/web_aiohttp.py
+python -m pyasync examples/web_aiohttp.py
 """
 
-import argparse
 import asyncio
 
 import aiohttp
@@ -79,12 +79,7 @@ def main(new_event_loop=None, requests=REQUESTS):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--loop', choices=['asyncio', 'pyasync'], default='asyncio')
-    factory = None
-    if parser.parse_args().loop == 'pyasync':
-        from pyasync import new_event_loop as factory
-    total, counted, words = main(factory)
+    total, counted, words = main()
     print(f'sum of squares: {total}')
     print(f'bytes counted: {counted}')
     print(f'shouted: {" ".join(words)}')

@@ -1,9 +1,9 @@
 """An ASGI app under uvicorn, asked by an httpx client in the same loop.
 
-python examples/web_uvicorn.py [--loop asyncio|pyasync]
+python examples/web_uvicorn.py
+python -m pyasync examples/web_uvicorn.py
 """
 
-import argparse
 import asyncio
 import socket
 
@@ -55,9 +55,4 @@ def main(new_event_loop=None, requests=REQUESTS):
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--loop', choices=['asyncio', 'pyasync'], default='asyncio')
-    factory = None
-    if parser.parse_args().loop == 'pyasync':
-        from pyasync import new_event_loop as factory
-    print(f'right answers: {main(factory)}')
+    print(f'right answers: {main()}')

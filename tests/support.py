@@ -128,6 +128,19 @@ def run_until(loop, condition, limit: int = 10_000) -> int:
     raise AssertionError(f'not so after {limit} iterations: {condition}')
 
 
+class CoroutineAlike:
+    """collections.abc.Coroutine by its methods, all but send(value)."""
+
+    def throw(self, *args):
+        raise args[0]
+
+    def close(self):
+        pass
+
+    def __await__(self):
+        return iter(())
+
+
 def open_fds() -> frozenset[int]:
     """The file descriptors of this process."""
     try:

@@ -27,8 +27,9 @@ def test_output(impl, name):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f'{module} is not installed')
     path = support.ROOT / 'examples' / f'{name}.py'
+    on_ours = ['-m', 'pyasync'] if impl.ours else []
     done = subprocess.run(
-        [sys.executable, path, '--loop', impl.name],
+        [sys.executable, *on_ours, path],
         env=support.script_environment(),
         capture_output=True,
         text=True,

@@ -311,19 +311,10 @@ class TestCoroutines:
     def test_send_that_resurrects(self, loop):
         kept = []
 
-        class Strange:
+        class Strange(support.CoroutineAlike):
             def send(self, value):
                 kept.append(self)
                 raise StopIteration(self)
-
-            def throw(self, *args):
-                raise args[0]
-
-            def close(self):
-                pass
-
-            def __await__(self):
-                return iter(())
 
         strange = Strange()
         task = loop.create_task(strange)

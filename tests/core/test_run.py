@@ -174,6 +174,22 @@ def skip_if_stock_forgets_the_outer_loop(impl):
         pytest.skip('3.13.0 itself forgets the running loop when it refuses a second run')
 
 
+def refusals(running, refused):
+    """What the run methods of one loop say when they are called while another (or itself) runs."""
+    errors = []
+    fut = refused.create_future()
+
+    def callback():
+        for run in (refused.run_forever, lambda: refused.run_until_complete(fut)):
+            with pytest.raises(RuntimeError) as caught:
+                run()
+            errors.append(str(caught.value))
+
+    running.call_soon(callback)
+    support.run_once(running)
+    return errors
+
+
 class TestRunning:
     def test_is_running(self, loop):
         seen = []
@@ -200,35 +216,14 @@ class TestRunning:
 
     def test_run_inside_itself(self, impl, loop):
         skip_if_stock_forgets_the_outer_loop(impl)
-        errors = []
-
-        def callback():
-            for run in (loop.run_forever, lambda: loop.run_until_complete(fut)):
-                with pytest.raises(RuntimeError) as caught:
-                    run()
-                errors.append(str(caught.value))
-
-        fut = loop.create_future()
-        loop.call_soon(callback)
-        support.run_once(loop)
-        assert errors == ['This event loop is already running'] * 2
+        assert refusals(loop, loop) == ['This event loop is already running'] * 2
         assert loop.reports == []
 
     def test_run_inside_another(self, impl, loop):
         skip_if_stock_forgets_the_outer_loop(impl)
         other = impl.new_event_loop()
-        errors = []
-
-        def callback():
-            for run in (other.run_forever, lambda: other.run_until_complete(fut)):
-                with pytest.raises(RuntimeError) as caught:
-                    run()
-                errors.append(str(caught.value))
-
-        fut = other.create_future()
-        loop.call_soon(callback)
-        support.run_once(loop)
-        assert errors == ['Cannot run the event loop while another loop is running'] * 2
+        reason = 'Cannot run the event loop while another loop is running'
+        assert refusals(loop, other) == [reason] * 2
         other.close()
 
     def test_inside_a_stock_loop(self, loop):

@@ -167,9 +167,7 @@ class TestBasics:
             make(generator)
 
     def test_coroutine_alike(self, loop, make):
-        class Alike:
-            """collections.abc.Coroutine by its methods."""
-
+        class Alike(support.CoroutineAlike):
             def __init__(self):
                 self.sent = []
 
@@ -177,15 +175,6 @@ class TestBasics:
                 self.sent.append(value)
                 if len(self.sent) == 3:
                     raise StopIteration('done')
-
-            def throw(self, *args):
-                raise args[0]
-
-            def close(self):
-                pass
-
-            def __await__(self):
-                return iter(())
 
         alike = Alike()
         assert loop.run_until_complete(make(alike)) == 'done'
