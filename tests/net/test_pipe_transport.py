@@ -1,0 +1,413 @@
+"""Pipe transports: what they accept, reading, writing, both ends going away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import pty
+import re
+import socket
+import tty
+
+import pytest
+import support
+from net.support import Watched, iterations
+
+pytestmark = pytest.mark.pollers
+
+
+class Reading(Watched, asyncio.Protocol):
+    """What a read pipe says."""
+
+    def __init__(self):
+        super().__init__()
+        self.data = bytearray()
+
+    def data_received(self, data):
+        assert type(data) is bytes
+        self.data += data
+        self.note('data')
+
+    def eof_received(self):
+        self.note('eof')
+
+    async def received(self, size):
+        await self.until(lambda: len(self.data) >= size)
+        return bytes(self.data)
+
+
+class Writing(Watched, asyncio.BaseProtocol):
+    """What a write pipe says: it has no data to receive."""
+
+
+def pipe_ends(kind):
+    """A reading and a writing file of that kind, neither buffered."""
+    if kind == 'pipe':
+        reader, writer = os.pipe()
+    elif kind == 'pty':
+        reader, writer = pty.openpty()
+        tty.setraw(writer)
+    else:
+        reader, writer = socket.socketpair()
+        if kind == 'socket':
+            return reader, writer
+        reader, writer = reader.detach(), writer.detach()
+    return open(reader, 'rb', 0), open(writer, 'wb', 0)
+
+
+KINDS = ['pipe', 'socket', 'socket fd', 'pty']
+every_kind = pytest.mark.parametrize('kind', KINDS)
+
+
+def is_gone(transport):
+    """Has the transport closed its pipe?"""
+    pipe = transport.get_extra_info('pipe')
+    return pipe.fileno() < 0 if isinstance(pipe, socket.socket) else pipe.closed
+
+
+async def gone(transport):
+    """Wait until the transport has closed its pipe."""
+    while not is_gone(transport):
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def reading(kind='pipe', protocol=None):
+    """A read transport and its protocol, and the file to write to."""
+    loop = asyncio.get_running_loop()
+    reader, writer = pipe_ends(kind)
+    transport, protocol = await loop.connect_read_pipe(lambda: protocol or Reading(), reader)
+    with writer:
+        try:
+            yield transport, protocol, writer
+        finally:
+            transport.close()
+            await gone(transport)
+
+
+@contextlib.asynccontextmanager
+async def writing(kind='pipe', protocol=None):
+    """A write transport and its protocol, and the file to read from."""
+    loop = asyncio.get_running_loop()
+    reader, writer = pipe_ends(kind)
+    transport, protocol = await loop.connect_write_pipe(lambda: protocol or Writing(), writer)
+    with reader:
+        try:
+            yield transport, protocol, reader
+        finally:
+            # Stock's abort() fails on a closed pipe.
+            if not is_gone(transport):
+                transport.abort()
+            await gone(transport)
+
+
+def put(file, data):
+    return file.send(data) if isinstance(file, socket.socket) else file.write(data)
+
+
+def get(file, size):
+    """Read so much from a file in blocking mode."""
+    os.set_blocking(file.fileno(), True)
+    data = b''
+    while len(data) < size:
+        more = os.read(file.fileno(), size - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+class TestReading:
+    @every_kind
+    async def test_data(self, loop, kind):
+        async with reading(kind) as (_, protocol, writer):
+            put(writer, b'hello')
+            assert await protocol.received(5) == b'hello'
+            put(writer, b' world')
+            assert await protocol.received(11) == b'hello world'
+
+    @pytest.mark.parametrize('kind', ['pipe', 'socket'])
+    async def test_end_of_file(self, loop, kind):
+        async with reading(kind) as (transport, protocol, writer):
+            put(writer, b'x')
+            writer.close()
+            assert await protocol.lost() is None
+            assert protocol.calls == ['made', 'data', 'eof', 'lost']
+            assert transport.is_closing()
+
+    async def test_hang_up_of_a_terminal(self, loop):
+        async with reading('pty') as (_, protocol, writer):
+            writer.close()
+            error = await protocol.lost()
+            # EIO is how Linux says it.
+            assert isinstance(error, OSError)
+            loop.reports.clear()
+            error.__traceback__ = None
+            protocol.error = None
+
+    async def test_pause_and_resume(self, loop):
+        async with reading() as (transport, protocol, writer):
+            assert transport.is_reading() is True
+            transport.pause_reading()
+            transport.pause_reading()
+            assert transport.is_reading() is False
+            put(writer, b'x')
+            await iterations(5)
+            assert protocol.calls == ['made']
+            transport.resume_reading()
+            transport.resume_reading()
+            assert await protocol.received(1) == b'x'
+            transport.close()
+            transport.pause_reading()
+            transport.resume_reading()
+            assert transport.is_reading() is False
+
+    async def test_close_from_within_data_received(self, loop):
+        class Closing(Reading):
+            def data_received(self, data):
+                super().data_received(data)
+                self.transport.close()
+
+        async with reading(protocol=Closing()) as (_, protocol, writer):
+            put(writer, b'x')
+            assert await protocol.lost() is None
+            assert protocol.calls == ['made', 'data', 'lost']
+
+    async def test_megabytes(self, loop):
+        payload = os.urandom(1 << 16) * 32
+        async with reading() as (_, protocol, writer):
+
+            def write():
+                view = memoryview(payload)
+                while view:
+                    view = view[writer.write(view) :]
+
+            sending = loop.run_in_executor(None, write)
+            assert await protocol.received(len(payload)) == payload
+            await sending
+
+    async def test_another_protocol(self, loop):
+        async with reading() as (transport, first, writer):
+            second = Reading()
+            transport.set_protocol(second)
+            assert transport.get_protocol() is second
+            put(writer, b'x')
+            await second.received(1)
+            assert first.calls == ['made']
+
+
+class TestWriting:
+    @every_kind
+    @pytest.mark.parametrize('data', [b'data', bytearray(b'data'), memoryview(b'data')])
+    async def test_data(self, loop, kind, data):
+        async with writing(kind) as (transport, _, reader):
+            assert transport.write(data) is None
+            assert get(reader, 4) == b'data'
+
+    async def test_nothing(self, loop):
+        async with writing() as (transport, _, reader):
+            transport.write(b'')
+            transport.write(b'x')
+            assert get(reader, 1) == b'x'
+
+    async def test_wrong_types(self, loop):
+        async with writing() as (transport, _, _reader):
+            with pytest.raises((TypeError, AssertionError)):
+                transport.write('str')
+
+    @pytest.mark.parametrize('how', ['close', 'write_eof'])
+    async def test_megabytes_flushed(self, loop, how):
+        payload = os.urandom(1 << 16) * 32
+        async with writing() as (transport, protocol, reader):
+            transport.write(payload[:1000])
+            transport.write(payload[1000:])
+            assert protocol.calls == ['made', 'pause']
+            assert transport.get_write_buffer_size() > 64 * 1024
+            getattr(transport, how)()
+            assert transport.is_closing()
+            received = await loop.run_in_executor(None, get, reader, len(payload) + 1)
+            assert received == payload
+            assert await protocol.lost() is None
+            assert protocol.calls[-1] == 'lost'
+
+    async def test_flow_control(self, loop):
+        async with writing() as (transport, protocol, reader):
+            transport.set_write_buffer_limits(high=1000)
+            transport.write(b'x' * 500_000)
+            assert protocol.calls == ['made', 'pause']
+            reading = loop.run_in_executor(None, get, reader, 500_000)
+            await protocol.has('resume')
+            assert await reading == b'x' * 500_000
+
+    async def test_abort(self, loop):
+        async with writing() as (transport, protocol, reader):
+            transport.write(b'x' * 500_000)
+            transport.abort()
+            assert await protocol.lost() is None
+            assert len(get(reader, 500_000)) < 500_000
+
+    async def test_can_write_eof(self, loop):
+        async with writing() as (transport, protocol, reader):
+            assert transport.can_write_eof() is True
+            transport.write_eof()
+            await protocol.lost()
+            assert get(reader, 1) == b''
+
+    @pytest.mark.parametrize('kind', ['pipe', 'socket'])
+    async def test_reader_gone(self, loop, kind):
+        """Noticed without a write."""
+        async with writing(kind) as (transport, protocol, reader):
+            reader.close()
+            error = await protocol.lost()
+            assert error is None or isinstance(error, BrokenPipeError)
+            assert transport.is_closing()
+            protocol.error = None
+
+    async def test_reader_gone_while_writing(self, loop):
+        async with writing() as (transport, protocol, reader):
+            transport.write(b'x' * 500_000)
+            reader.close()
+            assert isinstance(await protocol.lost(), BrokenPipeError)
+            protocol.error = None
+
+    async def test_writes_too_late(self, loop, caplog):
+        async with writing() as (transport, protocol, _):
+            transport.close()
+            for _ in range(10):
+                transport.write(b'x')
+            assert set(caplog.messages) == {
+                'pipe closed by peer or os.write(pipe, data) raised exception.'
+            }
+            await protocol.lost()
+
+
+class TestAccepted:
+    async def test_regular_files(self, loop, tmp_path):
+        for connect, name in (
+            (loop.connect_read_pipe, 'Pipe transport is for pipes/sockets only.'),
+            (
+                loop.connect_write_pipe,
+                'Pipe transport is only for pipes, sockets and character devices',
+            ),
+        ):
+            with open(tmp_path / 'file', 'w+b', 0) as file:
+                with pytest.raises(ValueError) as caught:
+                    await connect(Reading, file)
+                assert str(caught.value) == name
+                # The file stays the caller's.
+                assert not file.closed
+                assert file.write(b'x') == 1
+
+    async def test_directories(self, loop, tmp_path):
+        fd = os.open(tmp_path, os.O_RDONLY)
+        with pytest.raises(ValueError):
+            await loop.connect_read_pipe(Reading, Directory(fd))
+        os.close(fd)
+
+    async def test_null_device(self, loop):
+        with open('/dev/null', 'wb', 0) as file:
+            with contextlib.suppress(PermissionError):
+                # epoll refuses /dev/null; poll() does not.
+                transport, _ = await loop.connect_write_pipe(Writing, file)
+                transport.write(b'x')
+                transport.close()
+                await gone(transport)
+
+    async def test_made_nonblocking(self, loop):
+        async with reading() as (transport, _, _writer):
+            fd = transport.get_extra_info('pipe').fileno()
+            assert os.get_blocking(fd) is False
+
+    async def test_unix_socket_file_objects(self, loop):
+        left, right = socket.socketpair()
+        with right:
+            file = left.makefile('rb', 0)
+            left.close()
+            transport, protocol = await loop.connect_read_pipe(Reading, file)
+            right.send(b'x')
+            await protocol.received(1)
+            transport.close()
+            await protocol.lost()
+
+
+class Directory:
+    """A file object that is not one."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def fileno(self):
+        return self.fd
+
+    def close(self):
+        pass
+
+
+class TestType:
+    async def test_isinstance(self, loop):
+        async with reading() as (transport, _, _writer):
+            assert isinstance(transport, asyncio.ReadTransport)
+            assert not isinstance(transport, asyncio.WriteTransport)
+        async with writing() as (transport, _, _reader):
+            assert isinstance(transport, asyncio.WriteTransport)
+
+    async def test_extra_info(self, loop):
+        reader, writer = pipe_ends('pipe')
+        transport, protocol = await loop.connect_read_pipe(Reading, reader)
+        assert transport.get_extra_info('pipe') is reader
+        assert transport.get_extra_info('socket', 'default') == 'default'
+        transport.close()
+        await protocol.lost()
+        assert transport.get_extra_info('pipe') is reader
+        assert reader.closed
+        writer.close()
+
+    async def test_repr(self, loop):
+        async with reading() as (transport, protocol, _):
+            name = re.escape(type(transport).__name__)
+            fd = transport.get_extra_info('pipe').fileno()
+            await iterations()
+            assert re.fullmatch(f'<{name} fd={fd} polling>', repr(transport))
+            transport.pause_reading()
+            assert re.fullmatch(f'<{name} fd={fd} (idle|paused)>', repr(transport))
+            transport.close()
+            assert re.fullmatch(f'<{name} closing fd={fd} (idle|closed)>', repr(transport))
+            await protocol.lost()
+            await iterations()
+            assert re.match(f'<{name} closed', repr(transport))
+        async with writing() as (transport, _, _reader):
+            name = re.escape(type(transport).__name__)
+            fd = transport.get_extra_info('pipe').fileno()
+            await iterations()
+            assert re.fullmatch(f'<{name} fd={fd} idle bufsize=0>', repr(transport))
+            transport.write(b'x' * 500_000)
+            size = transport.get_write_buffer_size()
+            assert re.fullmatch(f'<{name} fd={fd} polling bufsize={size}>', repr(transport))
+
+    async def test_attributes(self, loop):
+        async with reading() as (transport, protocol, _):
+            assert transport._loop is loop
+            assert transport._protocol is protocol
+            assert transport._fileno == transport._pipe.fileno()
+            transport.foo = 1
+            assert transport.foo == 1
+
+    @pytest.mark.parametrize('which', ['read', 'write'])
+    def test_unclosed(self, loop, which):
+        reader, writer = pipe_ends('pipe')
+        if which == 'read':
+            transport, _ = loop.run_until_complete(loop.connect_read_pipe(Reading, reader))
+        else:
+            transport, _ = loop.run_until_complete(loop.connect_write_pipe(Writing, writer))
+        support.run_once(loop)
+        loop.close()
+        with pytest.warns(ResourceWarning, match='unclosed transport'):
+            transport = None
+            _ = None
+            gc.collect()
+        assert (reader if which == 'read' else writer).closed
+        reader.close()
+        writer.close()
+        assert transport is None
