@@ -137,15 +137,36 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
     Raises ValueError where the platform lacks the poller named. As asyncio.SelectorEventLoop.
     """
 
-    # The wake-up socket pair that signal handlers need is made with the first of them.
-    _ssock = None
-    _csock = None
+    # What asyncio's __init__ assigns. The loop has a __dict__ as well, but while that stays empty
+    # the interpreter finds the loop's methods (call_soon, create_future...) in half the time.
+    __slots__ = (
+        '_asyncgens',
+        '_asyncgens_shutdown_called',
+        '_clock_resolution',
+        '_coroutine_origin_tracking_enabled',
+        '_coroutine_origin_tracking_saved_depth',
+        '_csock',
+        '_default_executor',
+        '_exception_handler',
+        '_executor_shutdown_called',
+        '_internal_fds',
+        '_old_agen_hooks',
+        '_selector',
+        '_signal_handlers',
+        '_ssock',
+        '_transports',
+        '_unix_server_sockets',
+        'slow_callback_duration',
+    )
 
     def __init__(self, selector=None):
         if name := _poller_for(selector):
             self._use_poller(name)
         if selector is not None:
             selector.close()
+        # The wake-up socket pair that signal handlers need is made with the first of them.
+        self._ssock = self._csock = None
+        self._old_agen_hooks = None
         super().__init__(_VIEWS[self._poller](self))
         self._transports = _TransportTable(self)
 
@@ -221,7 +242,7 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             self._run_forever_cleanup()
 
     def _runs_once_by_override(self):
-        return type(self)._run_once is not _core.Loop._run_once or '_run_once' in self.__dict__
+        return _core.Loop._run_once.__get__(self) != self._run_once
 
     if not hasattr(asyncio.BaseEventLoop, '_run_forever_setup'):  # before 3.13
 
@@ -236,8 +257,6 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
                 finalizer=self._asyncgen_finalizer_hook,
             )
             asyncio._set_running_loop(self)
-
-        _old_agen_hooks = None
 
         def _run_forever_cleanup(self):
             self._stopping = False

@@ -299,6 +299,13 @@ bridge_leave_any(core_state *state, PyObject *loop, PyObject *task)
     return call_with_loop_and_task(state->leave_task, loop, task);
 }
 
+PyObject *
+bridge_instance_dict(PyObject *object)
+{
+    PyObject **place = _PyObject_GetDictPtr(object);
+    return place == NULL ? NULL : *place;
+}
+
 int
 bridge_insert_base(PyTypeObject *type, PyTypeObject *base)
 {

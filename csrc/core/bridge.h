@@ -56,6 +56,10 @@ bridge_context_vars(const core_state *state, PyObject *context)
     return (PyObject **)((char *)context + state->context_vars_offset);
 }
 
+/* The __dict__ of an instance, or NULL where it has none yet: reading the attribute would make one,
+   and the interpreter finds methods faster without. Borrowed, no exception. */
+PyObject *bridge_instance_dict(PyObject *object);
+
 /* Puts `base` into the method resolution order of a type of ours, right behind the type itself.
    The type's struct must start with the base's: CPython cannot see that. 0 or -1. */
 int bridge_insert_base(PyTypeObject *type, PyTypeObject *base);

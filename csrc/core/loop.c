@@ -55,13 +55,7 @@ int
 loop_refresh_overrides(Loop *self)
 {
     core_state *state = self->state;
-    PyObject *dict = NULL;
-    if (Py_TYPE(self) != state->Loop_type) {
-        dict = PyObject_GetAttrString((PyObject *)self, "__dict__");
-        if (dict == NULL) {
-            PyErr_Clear(); /* a subclass with __slots__ has none */
-        }
-    }
+    PyObject *dict = Py_XNewRef(bridge_instance_dict((PyObject *)self));
     int call_soon = is_ours(self, dict, state->name_call_soon, state->Loop_call_soon);
     int call_at = is_ours(self, dict, state->name_call_at, state->Loop_call_at);
     int time = is_ours(self, dict, state->name_time, state->Loop_time);

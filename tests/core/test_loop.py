@@ -7,6 +7,7 @@ import collections.abc
 import inspect
 import logging
 import re
+import signal
 import sys
 from unittest import mock
 
@@ -315,6 +316,17 @@ class TestAttributes:
 
     def test_is_not_an_async_iterator(self, loop):
         assert not isinstance(loop, collections.abc.Awaitable)
+
+    @pytest.mark.skipif(support.STOCK_ONLY, reason='ours')
+    def test_no_attribute_of_asyncio_is_in_the_dict(self):
+        # A loop whose __dict__ is empty has its methods found faster: __slots__ names them all.
+        loop = support.implementations()[-1].new_event_loop()
+        loop.run_until_complete(loop.run_in_executor(None, int))
+        loop.add_signal_handler(signal.SIGUSR1, int)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        assert vars(loop) == {}
 
 
 class TestOverriding:
