@@ -3,8 +3,8 @@
    Nothing in the extension is global and mutable: two interpreters share only code.
 
    Invariants
-   1. Every field is set once, by module init, and dropped by module clear; what was imported is
-      an owned reference.
+   1. Every field but lists, counts and places is set once, by module init, and dropped by module
+      clear; what was imported is an owned reference.
    2. tasks links every Task that is not done and not freed, of whatever loop.
    3. task_count is the number of the last task that got its number as name.
    Threads: as everything here, under the interpreter's GIL. */
@@ -83,6 +83,9 @@ typedef struct {
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
+
+    Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */
+    Py_ssize_t Task_place;        /* were last looked for (core/loop_schedule.c) */
 
     llist_node tasks;
     unsigned long long task_count;
