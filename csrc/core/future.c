@@ -63,29 +63,31 @@ future_check(const Future *self)
            || self->state == FUTURE_FINISHED);
     assert((self->state == FUTURE_FINISHED) == (self->outcome != NULL));
     assert(!self->has_exception || self->state == FUTURE_FINISHED);
-    assert(self->context0 == NULL || self->callback0 != NULL);
+    assert(self->waiters == NULL || future_waiter_count(self) > 0);
+    assert(self->extras == NULL || PyTuple_GET_SIZE(self->extras) == EXTRA_COUNT);
 }
 
 #else
 #  define future_check(self) ((void)(self))
 #endif
 
-/* Schedules one waiter whose references were moved here. */
+/* Schedules one waiter whose reference was moved here. */
 static int
-schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObject *context)
+schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter)
 {
     int status;
-    if (context != NULL) {
-        status = future_call_soon(state, self->loop, waiter, (PyObject *)self, context);
+    if (PyTuple_CheckExact(waiter)) {
+        status = future_call_soon(state, self->loop, PyTuple_GET_ITEM(waiter, 0),
+                                  (PyObject *)self, PyTuple_GET_ITEM(waiter, 1));
         Py_DECREF(waiter);
-        Py_DECREF(context);
         return status;
     }
-    if (loop_is_direct(future_own_loop(self))) {
-        return loop_put_steal(future_own_loop(self), waiter);
+    Loop *own = future_own_loop(self);
+    if (own != NULL && loop_is_direct(own)) { /* NULL: an earlier call_soon called __init__ */
+        return loop_put_steal(own, waiter);
     }
     PyObject *wakeup = task_wakeup_callable(waiter);
-    context = wakeup == NULL ? NULL : task_context(state, (Task *)waiter);
+    PyObject *context = wakeup == NULL ? NULL : task_context(state, (Task *)waiter);
     status = context == NULL ? -1
                              : future_call_soon(state, self->loop, wakeup, (PyObject *)self,
                                                 context);
@@ -96,39 +98,44 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter, PyObjec
 }
 
 static int
+schedule_list(core_state *state, Future *self)
+{
+    /* As in asyncio, an overriding call_soon that the first callback is given to may still remove
+       the others; from then on the list is ours alone. */
+    PyObject *first = Py_NewRef(PyList_GET_ITEM(self->waiters, 0));
+    if (PyList_SetSlice(self->waiters, 0, 1, NULL) < 0) {
+        Py_DECREF(first);
+        return -1;
+    }
+    int status = schedule_waiter_steal(state, self, first); // runs Python
+    PyObject *waiters = self->waiters;
+    self->waiters = NULL;
+    if (waiters == NULL) {
+        return status;
+    }
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(waiters); i++) {
+        status = schedule_waiter_steal(state, self, Py_NewRef(PyList_GET_ITEM(waiters, i)));
+    }
+    Py_DECREF(waiters);
+    return status;
+}
+
+static int
 schedule_callbacks(core_state *state, Future *self)
 {
     future_check(self);
     if (!future_is_alive(self)) {
         return 0; /* the GC has taken it apart: nobody waits any more */
     }
-    PyObject *waiter = self->callback0;
-    if (waiter != NULL) {
-        PyObject *context = self->context0;
-        self->callback0 = self->context0 = NULL;
-        if (schedule_waiter_steal(state, self, waiter, context) < 0) {
-            Py_CLEAR(self->callbacks);
-            return -1;
-        }
-    }
-    PyObject *callbacks = self->callbacks;
-    if (callbacks == NULL) {
+    PyObject *waiters = self->waiters;
+    if (waiters == NULL) {
         return 0;
     }
-    self->callbacks = NULL;
-    int status = 0;
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(callbacks); i++) {
-        PyObject *item = PyList_GET_ITEM(callbacks, i);
-        if (PyTuple_CheckExact(item)) {
-            status = schedule_waiter_steal(state, self, Py_NewRef(PyTuple_GET_ITEM(item, 0)),
-                                           Py_NewRef(PyTuple_GET_ITEM(item, 1)));
-        }
-        else {
-            status = schedule_waiter_steal(state, self, Py_NewRef(item), NULL);
-        }
+    if (PyList_CheckExact(waiters)) {
+        return schedule_list(state, self);
     }
-    Py_DECREF(callbacks);
-    return status;
+    self->waiters = NULL;
+    return schedule_waiter_steal(state, self, waiters);
 }
 
 static int
@@ -215,14 +222,35 @@ future_set_exception(core_state *state, Future *self, PyObject *exception)
 }
 
 int
+future_set_extra(Future *self, enum future_extra which, PyObject *value)
+{
+    bool is_none = value == NULL || value == Py_None;
+    if (is_none && future_extra(self, which) == NULL) {
+        return 0;
+    }
+    PyObject *extras = PyTuple_New(EXTRA_COUNT);
+    if (extras == NULL) {
+        return -1;
+    }
+    for (int i = 0; i < EXTRA_COUNT; i++) {
+        PyObject *extra = i == (int)which ? value : future_extra(self, (enum future_extra)i);
+        PyTuple_SET_ITEM(extras, i, Py_NewRef(extra == NULL ? Py_None : extra));
+    }
+    Py_XSETREF(self->extras, extras);
+    return 0;
+}
+
+int
 future_cancel(core_state *state, Future *self, PyObject *message)
 {
     self->log_traceback = false;
     if (self->state != FUTURE_PENDING) {
         return 0;
     }
+    if (future_set_extra(self, EXTRA_CANCEL_MESSAGE, message) < 0) {
+        return -1;
+    }
     self->state = FUTURE_CANCELLED;
-    Py_XSETREF(self->cancel_message, Py_XNewRef(message));
     return schedule_callbacks(state, self) < 0 ? -1 : 1;
 }
 
@@ -234,8 +262,8 @@ future_make_cancelled_error(core_state *state, Future *self)
         self->detail = NULL;
         return stored;
     }
-    PyObject *message = self->cancel_message;
-    if (message == NULL || message == Py_None) {
+    PyObject *message = future_extra(self, EXTRA_CANCEL_MESSAGE);
+    if (message == NULL) {
         return PyObject_CallNoArgs(state->CancelledError);
     }
     return PyObject_CallOneArg(state->CancelledError, message);
@@ -286,20 +314,29 @@ future_result(core_state *state, Future *self)
     return kind == 0 ? result : NULL;
 }
 
-/* Appends to the callbacks after the first; steals item. */
+/* Adds a waiter behind the others; steals it. */
 static int
-append_callback_steal(Future *self, PyObject *item)
+append_waiter_steal(Future *self, PyObject *waiter)
 {
-    int status = -1;
-    if (item != NULL) {
-        if (self->callbacks == NULL) {
-            self->callbacks = PyList_New(0);
-        }
-        if (self->callbacks != NULL) {
-            status = PyList_Append(self->callbacks, item);
-        }
-        Py_DECREF(item);
+    if (self->waiters == NULL) {
+        self->waiters = waiter;
+        return 0;
     }
+    int status = 0;
+    if (!PyList_CheckExact(self->waiters)) {
+        PyObject *list = PyList_New(1);
+        if (list == NULL) {
+            status = -1;
+        }
+        else {
+            PyList_SET_ITEM(list, 0, self->waiters);
+            self->waiters = list;
+        }
+    }
+    if (status == 0) {
+        status = PyList_Append(self->waiters, waiter);
+    }
+    Py_DECREF(waiter);
     return status;
 }
 
@@ -314,12 +351,13 @@ future_add_callback(core_state *state, Future *self, PyObject *callback, PyObjec
     if (self->state != FUTURE_PENDING) {
         return future_call_soon(state, self->loop, callback, (PyObject *)self, context);
     }
-    if (self->callback0 == NULL && self->callbacks == NULL) {
-        self->callback0 = Py_NewRef(callback);
-        self->context0 = Py_NewRef(context);
-        return 0;
+    PyObject *pair = PyTuple_New(2);
+    if (pair == NULL) {
+        return -1;
     }
-    return append_callback_steal(self, PyTuple_Pack(2, callback, context));
+    PyTuple_SET_ITEM(pair, 0, Py_NewRef(callback));
+    PyTuple_SET_ITEM(pair, 1, Py_NewRef(context));
+    return append_waiter_steal(self, pair);
 }
 
 int
@@ -327,28 +365,24 @@ future_add_task(Future *self, PyObject *task)
 {
     future_check(self);
     assert(self->state == FUTURE_PENDING && self->is_own && self->loop == ((Future *)task)->loop);
-    if (self->callback0 == NULL && self->callbacks == NULL) {
-        self->callback0 = Py_NewRef(task);
-        return 0;
-    }
-    return append_callback_steal(self, Py_NewRef(task));
+    return append_waiter_steal(self, Py_NewRef(task));
 }
 
 /* What Python sees of a waiter: (callable, context). */
 static PyObject *
-waiter_as_pair(core_state *state, PyObject *waiter, PyObject *stored_context)
+waiter_as_pair(core_state *state, PyObject *waiter)
 {
     PyObject *context, *callable;
-    if (stored_context == NULL) {
-        context = task_context(state, (Task *)waiter);
-        callable = task_wakeup_callable(waiter);
-    }
-    else {
-        context = Py_NewRef(stored_context);
-        callable = Py_NewRef(waiter);
+    if (PyTuple_CheckExact(waiter)) {
+        context = Py_NewRef(PyTuple_GET_ITEM(waiter, 1));
+        callable = Py_NewRef(PyTuple_GET_ITEM(waiter, 0));
         if (context_materialize(state, &context) < 0) {
             Py_CLEAR(context);
         }
+    }
+    else {
+        context = task_context(state, (Task *)waiter);
+        callable = task_wakeup_callable(waiter);
     }
     PyObject *pair = context == NULL || callable == NULL ? NULL
                                                          : PyTuple_Pack(2, callable, context);
@@ -357,54 +391,33 @@ waiter_as_pair(core_state *state, PyObject *waiter, PyObject *stored_context)
     return pair;
 }
 
-/* The same of an entry of the list. */
-static PyObject *
-item_as_pair(core_state *state, PyObject *item)
-{
-    if (PyTuple_CheckExact(item)) {
-        return waiter_as_pair(state, PyTuple_GET_ITEM(item, 0), PyTuple_GET_ITEM(item, 1));
-    }
-    return waiter_as_pair(state, item, NULL);
-}
-
 PyObject *
 future_callbacks(core_state *state, Future *self)
 {
-    PyObject *list = PyList_New(0);
-    if (list == NULL) {
-        return NULL;
-    }
-    Py_ssize_t count = self->callbacks == NULL ? 0 : PyList_GET_SIZE(self->callbacks);
-    for (Py_ssize_t i = -1; i < count; i++) {
-        PyObject *pair;
-        if (i < 0) {
-            if (self->callback0 == NULL) {
-                continue;
-            }
-            pair = waiter_as_pair(state, self->callback0, self->context0);
-        }
-        else {
-            pair = item_as_pair(state, PyList_GET_ITEM(self->callbacks, i));
-        }
-        if (pair == NULL || PyList_Append(list, pair) < 0) {
-            Py_XDECREF(pair);
-            Py_DECREF(list);
-            return NULL;
-        }
-        Py_DECREF(pair);
-    }
-    if (PyList_GET_SIZE(list) == 0) {
-        Py_DECREF(list);
+    if (future_waiter_count(self) == 0) {
         Py_RETURN_NONE;
+    }
+    PyObject *list = PyList_New(0);
+    for (Py_ssize_t i = 0; list != NULL && i < future_waiter_count(self); i++) {
+        PyObject *waiter = Py_NewRef(future_waiter_at(self, i));
+        PyObject *pair = waiter_as_pair(state, waiter);
+        Py_DECREF(waiter);
+        if (pair == NULL || PyList_Append(list, pair) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(pair);
     }
     return list;
 }
 
-/* Whether a waiter (a task where is_task) equals `callback`: 1, 0 or -1. Runs Python. */
+/* Whether a waiter equals `callback`: 1, 0 or -1. Runs Python. */
 static int
-waiter_equals(PyObject *waiter, bool is_task, PyObject *callback)
+waiter_equals(PyObject *waiter, PyObject *callback)
 {
-    PyObject *callable = is_task ? task_wakeup_callable(waiter) : Py_NewRef(waiter);
+    if (PyTuple_CheckExact(waiter)) {
+        return PyObject_RichCompareBool(PyTuple_GET_ITEM(waiter, 0), callback, Py_EQ);
+    }
+    PyObject *callable = task_wakeup_callable(waiter);
     int equal = callable == NULL ? -1 : PyObject_RichCompareBool(callable, callback, Py_EQ);
     Py_XDECREF(callable);
     return equal;
@@ -415,44 +428,28 @@ future_remove_callback(core_state *state, Future *self, PyObject *callback)
 {
     (void)state;
     Py_ssize_t removed = 0;
-    if (self->callback0 != NULL) {
-        int equal = waiter_equals(self->callback0, self->context0 == NULL, callback);
+    /* An __eq__ may change the waiters under us: look at them anew each time. */
+    for (Py_ssize_t i = 0; i < future_waiter_count(self);) {
+        PyObject *waiter = Py_NewRef(future_waiter_at(self, i));
+        int equal = waiter_equals(waiter, callback); // runs Python
+        bool still_there = i < future_waiter_count(self) && future_waiter_at(self, i) == waiter;
+        Py_DECREF(waiter);
         if (equal < 0) {
             return -1;
         }
-        if (equal) {
-            /* An __eq__ may have emptied the place already: then there is nothing to remove. */
-            PyObject *callback0 = self->callback0, *context0 = self->context0;
-            self->callback0 = self->context0 = NULL;
-            Py_XDECREF(callback0);
-            Py_XDECREF(context0);
-            removed++;
+        if (equal == 0) {
+            i++;
+            continue;
         }
-    }
-    /* An __eq__ may change the list under us: look at its size each time. */
-    PyObject *callbacks = Py_XNewRef(self->callbacks);
-    for (Py_ssize_t i = 0; callbacks != NULL && i < PyList_GET_SIZE(callbacks);) {
-        PyObject *item = Py_NewRef(PyList_GET_ITEM(callbacks, i));
-        int equal = PyTuple_CheckExact(item)
-                        ? waiter_equals(PyTuple_GET_ITEM(item, 0), false, callback)
-                        : waiter_equals(item, true, callback); // runs Python
-        bool still_there = i < PyList_GET_SIZE(callbacks) && PyList_GET_ITEM(callbacks, i) == item;
-        Py_DECREF(item);
-        if (equal < 0 || (equal && still_there && PyList_SetSlice(callbacks, i, i + 1, NULL) < 0)) {
-            Py_DECREF(callbacks);
+        removed++;
+        if (still_there && future_waiter_count(self) == 1) {
+            Py_CLEAR(self->waiters); // runs Python (destructors)
+            break; /* as in asyncio: what a destructor adds stays */
+        }
+        if (still_there && PyList_SetSlice(self->waiters, i, i + 1, NULL) < 0) {
             return -1;
         }
-        if (equal) {
-            removed++;
-        }
-        else {
-            i++;
-        }
     }
-    if (callbacks != NULL && PyList_GET_SIZE(callbacks) == 0 && self->callbacks == callbacks) {
-        Py_CLEAR(self->callbacks);
-    }
-    Py_XDECREF(callbacks);
     return removed;
 }
 
@@ -467,8 +464,10 @@ init_source_traceback(core_state *state, Future *self)
     if (is_debug <= 0 || interpreter_is_finalizing()) {
         return is_debug < 0 ? -1 : 0;
     }
-    self->source_traceback = PyObject_CallNoArgs(state->extract_stack);
-    return self->source_traceback == NULL ? -1 : 0;
+    PyObject *stack = PyObject_CallNoArgs(state->extract_stack);
+    int status = stack == NULL ? -1 : future_set_extra(self, EXTRA_SOURCE_TRACEBACK, stack);
+    Py_XDECREF(stack);
+    return status;
 }
 
 int
@@ -484,13 +483,10 @@ future_refuse_second_init(const Future *self, const char *type_name)
 int
 future_init(core_state *state, Future *self, PyObject *loop)
 {
-    Py_CLEAR(self->callback0);
-    Py_CLEAR(self->context0);
-    Py_CLEAR(self->callbacks);
+    Py_CLEAR(self->waiters);
     Py_CLEAR(self->outcome);
     Py_CLEAR(self->detail);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->cancel_message);
+    Py_CLEAR(self->extras);
     self->state = FUTURE_PENDING;
     self->has_exception = self->log_traceback = false;
     self->is_blocking = false;
@@ -532,7 +528,7 @@ future_finalize(Future *self)
     }
     self->log_traceback = false;
     report_unretrieved(future_state_of(self), self->loop, (PyObject *)self, self->outcome,
-                       self->source_traceback);
+                       future_extra(self, EXTRA_SOURCE_TRACEBACK));
 }
 
 /* asyncio's own type under ours, for an object of ours or of a subclass. */
@@ -562,13 +558,10 @@ future_traverse(PyObject *op, visitproc visit, void *arg)
         Py_VISIT(Py_TYPE(op)); /* asyncio's static types, to 3.11, do not visit it */
     }
     Py_VISIT(self->loop);
-    Py_VISIT(self->callback0);
-    Py_VISIT(self->context0);
-    Py_VISIT(self->callbacks);
+    Py_VISIT(self->waiters);
     Py_VISIT(self->outcome);
     Py_VISIT(self->detail);
-    Py_VISIT(self->source_traceback);
-    Py_VISIT(self->cancel_message);
+    Py_VISIT(self->extras);
     return 0;
 }
 
@@ -576,16 +569,13 @@ int
 future_clear(PyObject *op)
 {
     Future *self = (Future *)op;
-    Py_CLEAR(self->callbacks);
-    PyObject *callback0 = self->callback0, *context0 = self->context0, *loop = self->loop;
-    self->callback0 = self->context0 = self->loop = NULL;
+    PyObject *waiters = self->waiters, *loop = self->loop;
+    self->waiters = self->loop = NULL;
     self->is_own = false;
-    Py_XDECREF(callback0);
-    Py_XDECREF(context0);
+    Py_XDECREF(waiters);
     Py_XDECREF(loop);
     Py_CLEAR(self->outcome);
     Py_CLEAR(self->detail);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->cancel_message);
+    Py_CLEAR(self->extras);
     return stock_base_of(op)->tp_clear(op);
 }

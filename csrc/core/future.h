@@ -5,12 +5,14 @@
 
    Invariants (future_check, debug builds)
    1. state is PENDING until exactly one of set_result, set_exception and cancel; never back.
-   2. callback0 == NULL means callbacks == NULL or callback0 was removed; a done future has none.
-   3. A waiter is a callable with its context, or one of our own Tasks without (context0 NULL, or
-      the Task itself in the list instead of a tuple): then waking it is putting it in the ring.
+   2. waiters is NULL, the only waiter, or a list of them that is not empty; a done future has none.
+   3. A waiter is a tuple (callable, context), or one of our own Tasks: then waking it is putting
+      it in the ring.
    4. is_own says that loop is one of our Loops.
    5. outcome is the result, or where has_exception the exception, of a finished future; detail is
       that exception's traceback, or of a cancelled future the CancelledError to raise again.
+   6. extras is NULL, or a tuple of what few futures have, by future_extra; None for none.
+   The struct is what a sleeping task weighs, twice: a field more is 16 bytes in each of the two.
    Ownership: every field is a reference of ours.
    Source: asyncio.Future (Lib/asyncio/futures.py, Modules/_asynciomodule.c). */
 
@@ -30,23 +32,30 @@ enum future_state {
     FUTURE_FINISHED,
 };
 
+enum future_extra {
+    EXTRA_SOURCE_TRACEBACK,
+    EXTRA_CANCEL_MESSAGE,
+    EXTRA_COUNT,
+};
+
 typedef struct {
     PyObject_HEAD
     char stock_fields[STOCK_BASE_SIZE - sizeof(PyObject)];
     PyObject *loop;
-    PyObject *callback0;
-    PyObject *context0;
-    PyObject *callbacks;
+    PyObject *waiters;
     PyObject *outcome;
     PyObject *detail;
-    PyObject *source_traceback;
-    PyObject *cancel_message;
+    PyObject *extras;
     uint8_t state;
-    bool is_blocking; /* _asyncio_future_blocking */
-    bool has_exception;
-    bool log_traceback;
     bool is_own;
-    bool is_task;
+    bool is_blocking; /* _asyncio_future_blocking */
+    bool has_exception : 1;
+    bool log_traceback : 1;
+    bool is_task : 1;
+    bool task_has_name : 1; /* a Task's own fields, which fill this word up */
+    bool task_must_cancel : 1;
+    bool task_log_destroy_pending : 1;
+    int task_cancels_requested;
 } Future;
 
 static inline bool
@@ -74,6 +83,16 @@ future_state_of(const Future *self)
 {
     return self->is_own ? ((Loop *)self->loop)->state : state_of((PyObject *)self);
 }
+
+/* One of the extras, borrowed, or NULL; setting it to NULL or None drops it: 0 or -1. */
+static inline PyObject *
+future_extra(const Future *self, enum future_extra which)
+{
+    PyObject *value = self->extras == NULL ? NULL : PyTuple_GET_ITEM(self->extras, which);
+    return value == Py_None ? NULL : value;
+}
+
+int future_set_extra(Future *self, enum future_extra which, PyObject *value);
 
 /* A pending Future on one of our loops. */
 PyObject *future_new(Loop *loop);
@@ -105,6 +124,21 @@ int future_add_callback(core_state *state, Future *self, PyObject *callback, PyO
 
 /* Adds a pending Future's waiter that is a Task of our own. */
 int future_add_task(Future *self, PyObject *task);
+
+/* Who waits: how many, and the index-th of them, borrowed. */
+static inline Py_ssize_t
+future_waiter_count(const Future *self)
+{
+    PyObject *waiters = self->waiters;
+    return waiters == NULL ? 0 : PyList_CheckExact(waiters) ? PyList_GET_SIZE(waiters) : 1;
+}
+
+static inline PyObject *
+future_waiter_at(const Future *self, Py_ssize_t index)
+{
+    PyObject *waiters = self->waiters;
+    return PyList_CheckExact(waiters) ? PyList_GET_ITEM(waiters, index) : waiters;
+}
 
 /* A new list of (callable, context), or None. */
 PyObject *future_callbacks(core_state *state, Future *self);
@@ -161,9 +195,9 @@ PyObject *future_get_awaited_by(PyObject *self, void *closure);
     {"_exception", future_get_outcome, NULL, NULL, "exception"},                             \
     {"_log_traceback", future_get_log_traceback, future_set_log_traceback, NULL, NULL},      \
     FUTURE_AWAITED_BY_GETSET                                                                 \
-    {"_source_traceback", future_get_object, NULL, NULL,                                     \
-     (void *)offsetof(Future, source_traceback)},                                            \
-    {"_cancel_message", future_get_cancel_message, future_set_cancel_message, NULL, NULL}
+    {"_source_traceback", future_get_extra, NULL, NULL, (void *)EXTRA_SOURCE_TRACEBACK},     \
+    {"_cancel_message", future_get_extra, future_set_cancel_message, NULL,                   \
+     (void *)EXTRA_CANCEL_MESSAGE}
 
 PyObject *future_get_state(PyObject *self, void *closure);
 PyObject *future_get_blocking(PyObject *self, void *closure);
@@ -173,7 +207,7 @@ PyObject *future_get_outcome(PyObject *self, void *exception);
 PyObject *future_get_callbacks(PyObject *self, void *closure);
 PyObject *future_get_log_traceback(PyObject *self, void *closure);
 int future_set_log_traceback(PyObject *self, PyObject *value, void *closure);
-PyObject *future_get_cancel_message(PyObject *self, void *closure);
+PyObject *future_get_extra(PyObject *self, void *which);
 int future_set_cancel_message(PyObject *self, PyObject *value, void *closure);
 PyObject *Future_result(PyObject *self, PyObject *unused);
 PyObject *Future_exception(PyObject *self, PyObject *unused);

@@ -268,20 +268,17 @@ future_set_log_traceback(PyObject *op, PyObject *value, void *Py_UNUSED(closure)
 }
 
 PyObject *
-future_get_cancel_message(PyObject *op, void *Py_UNUSED(closure))
+future_get_extra(PyObject *op, void *which)
 {
-    PyObject *message = ((Future *)op)->cancel_message;
-    return Py_NewRef(message == NULL ? Py_None : message);
+    PyObject *value = future_extra((Future *)op, (enum future_extra)(intptr_t)which);
+    return Py_NewRef(value == NULL ? Py_None : value);
 }
 
 int
 future_set_cancel_message(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (refuse_delete(value) < 0) {
-        return -1;
-    }
-    Py_XSETREF(((Future *)op)->cancel_message, Py_NewRef(value));
-    return 0;
+    return refuse_delete(value) < 0 ? -1
+                                    : future_set_extra((Future *)op, EXTRA_CANCEL_MESSAGE, value);
 }
 
 PyObject *
@@ -329,13 +326,10 @@ future_get_awaited_by(PyObject *op, void *Py_UNUSED(closure))
         return NULL;
     }
     int status = 0;
-    if (self->callback0 != NULL && self->context0 == NULL) {
-        status = PySet_Add(waiting, self->callback0);
-    }
-    for (Py_ssize_t i = 0;
-         status == 0 && self->callbacks != NULL && i < PyList_GET_SIZE(self->callbacks); i++) {
-        PyObject *item = PyList_GET_ITEM(self->callbacks, i);
-        status = PyTuple_CheckExact(item) ? 0 : PySet_Add(waiting, item);
+    for (Py_ssize_t i = 0; status == 0 && i < future_waiter_count(self); i++) {
+        PyObject *waiter = Py_NewRef(future_waiter_at(self, i));
+        status = PyTuple_CheckExact(waiter) ? 0 : PySet_Add(waiting, waiter);
+        Py_DECREF(waiter);
     }
     PyObject *answer = status < 0 ? NULL
                        : PySet_GET_SIZE(waiting) == 0 ? Py_NewRef(Py_None)
@@ -387,7 +381,7 @@ needs_finalizer(PyObject *op, bool is_task)
 {
     Future *self = (Future *)op;
     return self->log_traceback
-           || (is_task && self->state == FUTURE_PENDING && ((Task *)op)->log_destroy_pending);
+           || (is_task && self->state == FUTURE_PENDING && ((Task *)op)->future.task_log_destroy_pending);
 }
 
 /* asyncio's own _register_task links, since 3.14, the stock base of a task into a list: it has to

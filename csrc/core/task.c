@@ -43,9 +43,9 @@ task_set_name(Task *self, PyObject *name)
     if (name == NULL) {
         return -1;
     }
-    PyObject *old = self->has_name ? self->label.name : NULL;
+    PyObject *old = self->future.task_has_name ? self->label.name : NULL;
     self->label.name = name;
-    self->has_name = true;
+    self->future.task_has_name = true;
     Py_XDECREF(old);
     return 0;
 }
@@ -57,7 +57,7 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
 {
     int is_coro = is_coroutine(state, coro);
     if (is_coro <= 0) {
-        self->log_destroy_pending = false;
+        self->future.task_log_destroy_pending = false;
         if (is_coro == 0) {
             PyErr_Format(PyExc_TypeError, "a coroutine was expected, got %R", coro);
         }
@@ -71,7 +71,7 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
         }
     }
     else if (TASK_CHECKS_CONTEXT && !PyContext_CheckExact(context)) {
-        self->log_destroy_pending = false;
+        self->future.task_log_destroy_pending = false;
         PyErr_Format(PyExc_TypeError, "a contextvars.Context was expected, got %s",
                      Py_TYPE(context)->tp_name);
         return -1;
@@ -81,13 +81,13 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
     }
     Py_XSETREF(self->context, context);
     Py_CLEAR(self->fut_waiter);
-    self->must_cancel = false;
-    self->log_destroy_pending = true;
-    self->cancels_requested = 0;
+    self->future.task_must_cancel = false;
+    self->future.task_log_destroy_pending = true;
+    self->future.task_cancels_requested = 0;
     Py_XSETREF(self->coro, Py_NewRef(coro));
     if (name == NULL || name == Py_None) {
-        if (self->has_name) {
-            self->has_name = false;
+        if (self->future.task_has_name) {
+            self->future.task_has_name = false;
             Py_CLEAR(self->label.name);
         }
         self->label.number = ++state->task_count;
@@ -123,7 +123,7 @@ task_new(Loop *loop, PyObject *coro, PyObject *name, PyObject *context, bool eag
         return NULL;
     }
     if (init_task(state, self, coro, name, context, eager_start) < 0) {
-        self->log_destroy_pending = false;
+        self->future.task_log_destroy_pending = false;
         PyObject *pending = PyErr_GetRaisedException();
         Py_DECREF(self);
         PyErr_SetRaisedException(pending);
@@ -139,7 +139,7 @@ task_cancel(core_state *state, Task *self, PyObject *message)
     if (self->future.state != FUTURE_PENDING) {
         return 0;
     }
-    self->cancels_requested++;
+    self->future.task_cancels_requested++;
     if (self->fut_waiter != NULL) {
         PyObject *waiter = Py_NewRef(self->fut_waiter);
         int is_cancelled;
@@ -156,9 +156,8 @@ task_cancel(core_state *state, Task *self, PyObject *message)
             return is_cancelled;
         }
     }
-    self->must_cancel = true;
-    Py_XSETREF(self->future.cancel_message, Py_NewRef(message));
-    return 1;
+    self->future.task_must_cancel = true;
+    return future_set_extra(&self->future, EXTRA_CANCEL_MESSAGE, message) < 0 ? -1 : 1;
 }
 
 /* ---- what Python sees ---- */
@@ -235,20 +234,20 @@ Task_cancel(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwn
 static PyObject *
 Task_cancelling(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyLong_FromLong(((Task *)op)->cancels_requested);
+    return PyLong_FromLong(((Task *)op)->future.task_cancels_requested);
 }
 
 static PyObject *
 Task_uncancel(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Task *self = (Task *)op;
-    if (self->cancels_requested > 0) {
-        self->cancels_requested--;
-        if (UNCANCEL_CLEARS_MUST_CANCEL && self->cancels_requested == 0) {
-            self->must_cancel = false;
+    if (self->future.task_cancels_requested > 0) {
+        self->future.task_cancels_requested--;
+        if (UNCANCEL_CLEARS_MUST_CANCEL && self->future.task_cancels_requested == 0) {
+            self->future.task_must_cancel = false;
         }
     }
-    return PyLong_FromLong(self->cancels_requested);
+    return PyLong_FromLong(self->future.task_cancels_requested);
 }
 
 static PyObject *
@@ -312,7 +311,7 @@ static PyObject *
 Task_get_name(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Task *self = (Task *)op;
-    if (!self->has_name) {
+    if (!self->future.task_has_name) {
         if (self->label.number == 0) { /* never initialised */
             Py_RETURN_NONE;
         }
@@ -321,7 +320,7 @@ Task_get_name(PyObject *op, PyObject *Py_UNUSED(unused))
             return NULL;
         }
         self->label.name = name;
-        self->has_name = true;
+        self->future.task_has_name = true;
     }
     return Py_NewRef(self->label.name);
 }
@@ -335,7 +334,7 @@ Task_set_name(PyObject *op, PyObject *value)
 static PyObject *
 get_log_destroy_pending(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(((Task *)op)->log_destroy_pending);
+    return PyBool_FromLong(((Task *)op)->future.task_log_destroy_pending);
 }
 
 static int
@@ -347,7 +346,7 @@ set_log_destroy_pending(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     }
     int is_true = PyObject_IsTrue(value);
     if (is_true >= 0) {
-        ((Task *)op)->log_destroy_pending = is_true;
+        ((Task *)op)->future.task_log_destroy_pending = is_true;
     }
     return is_true < 0 ? -1 : 0;
 }
@@ -355,7 +354,7 @@ set_log_destroy_pending(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 static PyObject *
 get_must_cancel(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(((Task *)op)->must_cancel);
+    return PyBool_FromLong(((Task *)op)->future.task_must_cancel);
 }
 
 static PyObject *
@@ -381,10 +380,10 @@ static void
 Task_finalize(PyObject *op)
 {
     Task *self = (Task *)op;
-    if (self->future.state == FUTURE_PENDING && self->log_destroy_pending
+    if (self->future.state == FUTURE_PENDING && self->future.task_log_destroy_pending
         && future_is_alive(&self->future)) {
         report_destroyed_pending(future_state_of(&self->future), self->future.loop, op,
-                                 self->future.source_traceback);
+                                 future_extra(&self->future, EXTRA_SOURCE_TRACEBACK));
         llist_remove(&self->node); /* whoever resurrects it: asyncio has forgotten it, too */
     }
     future_finalize(&self->future);
@@ -396,7 +395,7 @@ Task_traverse(PyObject *op, visitproc visit, void *arg)
     Task *self = (Task *)op;
     Py_VISIT(self->coro);
     Py_VISIT(self->context);
-    if (self->has_name) {
+    if (self->future.task_has_name) {
         Py_VISIT(self->label.name);
     }
     Py_VISIT(self->fut_waiter);
@@ -410,8 +409,8 @@ task_clear(PyObject *op)
     llist_remove(&self->node);
     Py_CLEAR(self->coro);
     Py_CLEAR(self->context);
-    if (self->has_name) {
-        self->has_name = false;
+    if (self->future.task_has_name) {
+        self->future.task_has_name = false;
         Py_CLEAR(self->label.name);
     }
     self->label.number = 0;

@@ -27,14 +27,10 @@ typedef struct {
     PyObject *context;         /* as core/context.h stores it: perhaps a snapshot */
     union {                    /* the name is "Task-<number>" until somebody asks or sets it */
         unsigned long long number;
-        PyObject *name;        /* owned, where has_name */
+        PyObject *name;        /* owned, where future.task_has_name */
     } label;
     PyObject *fut_waiter;
     llist_node node;
-    int cancels_requested;
-    bool has_name;
-    bool must_cancel;
-    bool log_destroy_pending;
 } Task;
 
 /* A task of one of our loops; name and context may be NULL or None. eager_start steps it before

@@ -65,10 +65,10 @@ static int
 set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
 {
     Py_XSETREF(self->fut_waiter, yielded);
-    if (!self->must_cancel) {
+    if (!self->future.task_must_cancel) {
         return 0;
     }
-    PyObject *message = self->future.cancel_message;
+    PyObject *message = future_extra(&self->future, EXTRA_CANCEL_MESSAGE);
     message = Py_NewRef(message == NULL ? Py_None : message);
     yielded = Py_NewRef(yielded);
     // runs Python
@@ -78,7 +78,7 @@ set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
     int is_cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     if (is_cancelled > 0) {
-        self->must_cancel = false;
+        self->future.task_must_cancel = false;
     }
     return is_cancelled < 0 ? -1 : 0;
 }
@@ -235,9 +235,9 @@ static int
 finish_with_result(core_state *state, Task *self, PyObject *result)
 {
     task_done(self);
-    if (self->must_cancel) {
-        self->must_cancel = false; /* cancelled right before it returned */
-        PyObject *message = Py_XNewRef(self->future.cancel_message);
+    if (self->future.task_must_cancel) {
+        self->future.task_must_cancel = false; /* cancelled right before it returned */
+        PyObject *message = Py_XNewRef(future_extra(&self->future, EXTRA_CANCEL_MESSAGE));
         int status = future_cancel(state, &self->future, message);
         Py_XDECREF(message);
         return status < 0 ? -1 : 0;
@@ -297,7 +297,7 @@ step(core_state *state, Task *self, PyObject *exception)
         return -1;
     }
     Py_XINCREF(exception);
-    if (self->must_cancel) {
+    if (self->future.task_must_cancel) {
         if (exception == NULL
             || !PyErr_GivenExceptionMatches(exception, state->CancelledError)) {
             Py_XSETREF(exception, future_make_cancelled_error(state, &self->future));
@@ -305,7 +305,7 @@ step(core_state *state, Task *self, PyObject *exception)
                 return -1;
             }
         }
-        self->must_cancel = false;
+        self->future.task_must_cancel = false;
     }
     Py_CLEAR(self->fut_waiter);
     PyObject *coro = Py_XNewRef(self->coro);
