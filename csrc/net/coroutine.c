@@ -36,13 +36,12 @@ coroutine_new(NetLoop *loop, const coroutine_kind *kind, PyObject *const *items,
 static void
 end(Coroutine *self)
 {
-    bool has_begun = self->state != COROUTINE_NEW;
     if (self->state == COROUTINE_DONE) {
         return;
     }
     self->state = COROUTINE_DONE;
     PyObject *pending = PyErr_GetRaisedException();
-    if (has_begun && self->kind->drop != NULL) {
+    if (self->kind->drop != NULL) {
         self->kind->drop(self);
     }
     if (self->view.obj != NULL) {

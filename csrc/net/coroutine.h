@@ -6,7 +6,7 @@
 
    Invariants
    1. NEW until the first resumption, then RUNNING or WAITING (future is set), then DONE; never back.
-   2. kind->drop is called once, when it is DONE or freed, if it had begun.
+   2. kind->drop is called once, when it is DONE or freed, even if it never began.
    Ownership: loop, items and future are references; kind is static.
    Source: types.CoroutineType; the methods of asyncio.selector_events.BaseSelectorEventLoop. */
 
@@ -31,7 +31,7 @@ typedef struct {
     /* The future is done: *result is its result, or NULL with its exception (or the one thrown into
        the coroutine) raised. May replace either; NULL where nothing is to be done. Runs Python. */
     void (*finish)(Coroutine *self, PyObject **result);
-    /* Gives back what start() took; keeps the pending exception. May be NULL. */
+    /* Gives back what the maker and start() put in; keeps the pending exception. May be NULL. */
     void (*drop)(Coroutine *self);
 } coroutine_kind;
 

@@ -1,0 +1,60 @@
+"""Accepted connections whose task never gets to make a transport of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+
+import pytest
+from net.support import iterations, receive_all
+
+# asyncio leaves the accepted socket to the collector.
+pytestmark = [
+    pytest.mark.pollers,
+    pytest.mark.filterwarnings('ignore:unclosed <socket:ResourceWarning'),
+    pytest.mark.filterwarnings('ignore:coroutine .* was never awaited:RuntimeWarning'),
+]
+
+
+async def connect_once(loop, factory, done):
+    """Connect to a server whose tasks that factory makes, and see the connection closed."""
+    server = await loop.create_server(asyncio.Protocol, '127.0.0.1', 0)
+    loop.set_task_factory(factory)
+    with socket.create_connection(server.sockets[0].getsockname()) as sock:
+        sock.setblocking(False)
+        while not done():
+            await asyncio.sleep(0)
+        loop.set_task_factory(None)
+        await iterations()
+        reported = [type(report['exception']) for report in loop.reports]
+        loop.reports.clear()
+        gc.collect()
+        assert await receive_all(sock) == b''
+    server.close()
+    return reported
+
+
+async def test_task_cancelled_before_its_first_step(loop):
+    tasks = []
+
+    def factory(loop, coro, **kwargs):
+        tasks.append(asyncio.Task(coro, loop=loop, **kwargs))
+        tasks[-1].cancel()
+        return tasks[-1]
+
+    def done():
+        return tasks and tasks[0].done()
+
+    assert await connect_once(loop, factory, done) == []
+
+
+async def test_task_factory_that_refuses(loop):
+    refused = []
+
+    def factory(loop, coro, **kwargs):
+        coro.close()
+        refused.append(None)
+        raise ZeroDivisionError
+
+    assert await connect_once(loop, factory, lambda: refused) == [ZeroDivisionError]
