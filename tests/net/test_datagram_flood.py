@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import collections
 import socket
 
@@ -72,7 +73,7 @@ class TestReading:
         loop.call_soon(look)
         await protocol.received(200)
         await iterations()
-        assert max(b - a for a, b in zip(seen, seen[1:])) <= MOST_A_WAKE
+        assert max(b - a for a, b in itertools.pairwise(seen)) <= MOST_A_WAKE
 
     @pytest.mark.parametrize('how', ['close', 'abort'])
     @pytest.mark.parametrize('at', [1, 17, 20])
@@ -130,15 +131,17 @@ class TestReading:
             assert protocol.datagrams == numbers(turn)
 
     async def test_answers_from_within(self, loop, flooded):
-        protocol, transport, flood = flooded
+        protocol, transport, _ = flooded
         mirror = Server()
         other, _ = await loop.create_datagram_endpoint(
             lambda: mirror, remote_addr=transport.get_extra_info('sockname')
         )
-        protocol.then = lambda count: transport.sendto(*[
-            protocol.datagrams[-1],
-            protocol.addresses[-1],
-        ])
+        protocol.then = lambda count: transport.sendto(
+            *[
+                protocol.datagrams[-1],
+                protocol.addresses[-1],
+            ]
+        )
         for turn in range(60):
             other.sendto(b'%d' % turn)
         assert await mirror.received(60) == numbers(60)
@@ -232,8 +235,8 @@ class TestQueue:
 
 @pytest.mark.ours
 class TestOurs:
-    """Where stock fails: it raises AttributeError after the end, calls connection_lost() twice where
-    resume_writing() closes, and 3.13 never gives the size of sent headers back."""
+    """Where stock fails: it raises AttributeError after the end, calls connection_lost() twice
+    where resume_writing() closes, and 3.13 never gives the size of sent headers back."""
 
     async def test_sendto_after_the_end_is_dropped(self, loop, caplog):
         transport, _ = await loop.create_datagram_endpoint(
