@@ -283,12 +283,18 @@ class _TaskSet(weakref.WeakSet):
 
 
 def _stock_task_sets():
-    """Where the running version keeps them: by name to 3.13, held by C alone from 3.14 on."""
-    candidates = [
-        getattr(asyncio.tasks, '_all_tasks', None),  # 3.11
-        getattr(asyncio.tasks, '_scheduled_tasks', None),  # 3.12 and newer
-        *gc.get_referents(_asyncio),
-    ]
+    """Where the running version keeps them: by name to 3.13, held by C alone from 3.14 on.
+
+    Not looked for in C before: 3.12 shows the collector the dead objects of its free lists, and
+    whoever takes one frees it again.
+    """
+    if sys.version_info >= (3, 14):
+        candidates = gc.get_referents(_asyncio)
+    else:
+        candidates = [
+            getattr(asyncio.tasks, '_all_tasks', None),  # 3.11
+            getattr(asyncio.tasks, '_scheduled_tasks', None),  # 3.12, 3.13
+        ]
     return [found for found in candidates if isinstance(found, weakref.WeakSet)]
 
 

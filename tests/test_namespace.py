@@ -164,6 +164,28 @@ def test_import_forms():
     assert tasks.Task is pyasync.Task
 
 
+def test_import_after_asyncio_has_run():
+    """3.12 shows its free lists to the collector: taking a future's dead iterator out is fatal."""
+    run_python(
+        """
+import asyncio
+
+async def wait_for(count):
+    loop = asyncio.get_running_loop()
+    futures = [loop.create_future() for _ in range(count)]
+    waiting = [asyncio.ensure_future(asyncio.wait_for(future, 9)) for future in futures]
+    await asyncio.sleep(0)
+    for future in futures:
+        future.set_result(1)
+    await asyncio.gather(*waiting)
+
+asyncio.run(wait_for(1))
+import pyasync
+asyncio.run(wait_for(4))
+"""
+    )
+
+
 def test_private_state_is_that_of_asyncio_and_not_a_copy(monkeypatch):
     assert pyasync.base_events._run_until_complete_cb is asyncio.base_events._run_until_complete_cb
     monkeypatch.setattr(asyncio.tasks, '_added_later', object(), raising=False)

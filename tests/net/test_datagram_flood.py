@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import collections
+import itertools
 import socket
 
 import pytest
