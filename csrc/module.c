@@ -13,6 +13,7 @@
 #include "net/coroutine.h"
 #include "net/datagram_transport.h"
 #include "net/net_loop.h"
+#include "net/sock_op.h"
 #include "net/stream_transport.h"
 #include "net/transport.h"
 
@@ -84,6 +85,7 @@ core_exec(PyObject *module)
         || net_loop_init_type(module, state) < 0
         || coroutine_init_type(module, state) < 0
         || accept_init(state) < 0
+        || sock_op_init(state) < 0
         || transport_init_type(module, state) < 0
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0) {

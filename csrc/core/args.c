@@ -74,3 +74,34 @@ args_bind(const core_state *state, const args_signature *signature, PyObject *co
     }
     return check_leading(signature, bound);
 }
+
+bool
+args_bind_names(const args_names *parameters, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames, PyObject **bound)
+{
+    Py_ssize_t keyword_count = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    if (nargs > parameters->positional) {
+        return false;
+    }
+    for (int i = 0; i < parameters->count; i++) {
+        bound[i] = i < nargs ? args[i] : NULL;
+    }
+    for (Py_ssize_t k = 0; k < keyword_count; k++) {
+        PyObject *keyword = PyTuple_GET_ITEM(kwnames, k);
+        int i = 0;
+        while (i < parameters->count
+               && PyUnicode_CompareWithASCIIString(keyword, parameters->names[i]) != 0) {
+            i++;
+        }
+        if (i == parameters->count || bound[i] != NULL) {
+            return false;
+        }
+        bound[i] = args[nargs + k];
+    }
+    for (int i = 0; i < parameters->required; i++) {
+        if (bound[i] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -9,6 +9,8 @@
 
 #include "core/state.h"
 
+#include <stdbool.h>
+
 enum { ARGS_MAX_LEADING = 2 };
 
 typedef struct {
@@ -26,5 +28,21 @@ typedef struct {
 /* Binds a vectorcall's arguments: 0, or -1 with TypeError. */
 int args_bind(const core_state *state, const args_signature *signature, PyObject *const *args,
               Py_ssize_t nargs, PyObject *kwnames, args_bound *bound);
+
+enum { ARGS_MAX_NAMES = 6 };
+
+/* Parameters of which the first `positional` may be given by position and the first `required` must
+   be given. */
+typedef struct {
+    const char *names[ARGS_MAX_NAMES];
+    int count;
+    int positional;
+    int required;
+} args_names;
+
+/* The arguments in the order of the parameters, borrowed, NULL for those not given: whether they fit. Sets
+   no exception: where they do not, asyncio's own method can say how. */
+bool args_bind_names(const args_names *parameters, PyObject *const *args, Py_ssize_t nargs,
+                     PyObject *kwnames, PyObject **bound);
 
 #endif

@@ -162,6 +162,9 @@ int future_clear(PyObject *self);
 
 /* The iterator that `await` takes (core/future_iter.c). */
 PyObject *future_iter_new(PyObject *future);
+
+/* Raises StopIteration(value), for an iterator that returned it. */
+void future_raise_stop_iteration_steal(PyObject *value);
 int future_iter_init_type(PyObject *module, core_state *state);
 
 /* Methods and attributes that a Task has as well (core/future_type.c). */

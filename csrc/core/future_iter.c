@@ -74,9 +74,8 @@ FutureIter_am_send(PyObject *op, PyObject *Py_UNUSED(value), PyObject **result)
     return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
-/* Raises StopIteration(value); steals value. */
-static void
-raise_stop_iteration(PyObject *value)
+void
+future_raise_stop_iteration_steal(PyObject *value)
 {
     PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
     PyStopIterationObject *stop = (PyStopIterationObject *)type->tp_alloc(type, 0);
@@ -106,7 +105,7 @@ FutureIter_iternext(PyObject *op)
             Py_DECREF(result);
             return NULL;
         }
-        raise_stop_iteration(result);
+        future_raise_stop_iteration_steal(result);
         return NULL;
     case PYGEN_ERROR:
         break;
@@ -122,7 +121,7 @@ FutureIter_send(PyObject *op, PyObject *Py_UNUSED(value))
     case PYGEN_NEXT:
         return result;
     case PYGEN_RETURN:
-        raise_stop_iteration(result);
+        future_raise_stop_iteration_steal(result);
         return NULL;
     case PYGEN_ERROR:
         break;

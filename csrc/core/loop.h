@@ -182,9 +182,23 @@ int loop_call_soon(Loop *self, PyObject *callback, PyObject *argument, PyObject 
 PyObject *loop_watch_fd(Loop *self, int fd, unsigned event, PyObject *callback,
                         PyObject *argument, PyObject *context);
 
+/* The same for who waits for one event, unless other events of the fd are waited for already: the poller
+   may report it one time only. The callback is to call one of the two below. */
+PyObject *loop_watch_fd_once(Loop *self, int fd, unsigned event, PyObject *callback,
+                             PyObject *argument);
+
+/* The event has been reported, and was none: once more. 0 or -1. */
+int loop_watch_fd_again(Loop *self, int fd);
+
+/* As loop_unwatch_fd, when the event has been reported: that may spare the poller a call. */
+int loop_unwatch_reported_fd(Loop *self, int fd, unsigned event);
+
 /* Nobody waits for that event any more: 1, 0 where nobody did, or -1. */
 int loop_unwatch_fd(Loop *self, int fd, unsigned event);
 bool loop_is_watching(const Loop *self, int fd, unsigned event);
+
+/* Whether what waits for that event is a callback with just this argument. */
+bool loop_is_watching_with(const Loop *self, int fd, unsigned event, PyObject *argument);
 
 /* tp_new, tp_traverse, tp_clear and tp_dealloc, for types whose struct begins with a Loop. */
 PyObject *Loop_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);

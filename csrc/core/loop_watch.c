@@ -3,7 +3,9 @@
    The public add_reader() and the rest are asyncio's: they check for transports and come here.
 
    Invariants
-   1. The poller watches an fd exactly where the table has an entry for it, with its events.
+   1. The poller watches an fd exactly where the table has an entry for it, with its events. One
+      that it reports once stays known to it, asleep, when the event has been dealt with
+      (is_parked): the next who waits wakes it by one call, where adding and removing are two.
    2. A handle that is replaced or removed is cancelled, so it does not run though it is ready.
    Source: asyncio.BaseSelectorEventLoop, selectors._fileobj_to_fd. */
 
@@ -90,32 +92,35 @@ raise_errno(int error)
 /* Has the poller watch fd for these events. An fd that was closed and opened again behind our back
    is known to the table but not to the kernel, or the other way round. */
 static int
-tell_poller(Loop *self, int fd, unsigned old_events, unsigned events)
+tell_poller(Loop *self, int fd, unsigned old_events, unsigned events, bool once)
 {
-    if (old_events == events) {
-        return 0;
-    }
     const poller_backend *backend = self->backend;
+    watcher *entry = &self->watchers.entries[fd];
+    entry->is_once = once && old_events == 0 && backend->has_once;
+    unsigned asked = events | (entry->is_once ? POLLER_ONCE : 0u);
     int error;
-    if (old_events == 0) {
-        error = backend->add(self->poller, fd, events);
-        if (error == -EEXIST) {
-            error = backend->modify(self->poller, fd, events);
+    if (old_events != 0 || entry->is_parked) {
+        entry->is_parked = false;
+        error = backend->modify(self->poller, fd, asked);
+        if (error == -ENOENT) {
+            error = backend->add(self->poller, fd, asked);
         }
     }
     else {
-        error = backend->modify(self->poller, fd, events);
-        if (error == -ENOENT) {
-            error = backend->add(self->poller, fd, events);
+        error = backend->add(self->poller, fd, asked);
+        if (error == -EEXIST) {
+            error = backend->modify(self->poller, fd, asked);
         }
     }
-    return error < 0 ? raise_errno(error) : 0;
+    /* Where one handle replaces another there is no failure, as in asyncio. */
+    return error < 0 && old_events != events ? raise_errno(error) : 0;
 }
 
-/* Has `handle`, whose reference it takes over, wait for an event of fd: 0 or -1. Runs Python where it
-   replaces another one, in debug mode. */
+/* Has `handle`, whose reference it takes over, wait for an event of fd: 0 or -1. Runs Python where
+   it replaces another one, in debug mode. */
 static int
-put_watcher_steal(Loop *self, int fd, unsigned event, PyObject *handle, PyObject *fileobj)
+put_watcher_steal(Loop *self, int fd, unsigned event, PyObject *handle, PyObject *fileobj,
+                  bool once)
 {
     /* What made the handle may have run Python. */
     if (loop_check_closed(self) < 0 || watcher_reserve(&self->watchers, fd) < 0) {
@@ -124,7 +129,7 @@ put_watcher_steal(Loop *self, int fd, unsigned event, PyObject *handle, PyObject
     }
     watcher *entry = &self->watchers.entries[fd];
     unsigned old_events = events_of(entry);
-    if (tell_poller(self, fd, old_events, old_events | event) < 0) {
+    if (tell_poller(self, fd, old_events, old_events | event, once) < 0) {
         Py_DECREF(handle);
         return -1;
     }
@@ -146,16 +151,40 @@ put_watcher_steal(Loop *self, int fd, unsigned event, PyObject *handle, PyObject
     return status;
 }
 
-PyObject *
-loop_watch_fd(Loop *self, int fd, unsigned event, PyObject *callback, PyObject *argument,
-              PyObject *context)
+static PyObject *
+watch_fd(Loop *self, int fd, unsigned event, PyObject *callback, PyObject *argument,
+         PyObject *context, bool once)
 {
     PyObject *handle = handle_new(self, callback, &argument, argument == NULL ? 0 : 1, context);
-    if (handle == NULL || put_watcher_steal(self, fd, event, Py_NewRef(handle), NULL) < 0) {
+    if (handle == NULL || put_watcher_steal(self, fd, event, Py_NewRef(handle), NULL, once) < 0) {
         Py_XDECREF(handle);
         return NULL;
     }
     return handle;
+}
+
+PyObject *
+loop_watch_fd(Loop *self, int fd, unsigned event, PyObject *callback, PyObject *argument,
+              PyObject *context)
+{
+    return watch_fd(self, fd, event, callback, argument, context, false);
+}
+
+PyObject *
+loop_watch_fd_once(Loop *self, int fd, unsigned event, PyObject *callback, PyObject *argument)
+{
+    return watch_fd(self, fd, event, callback, argument, NULL, true);
+}
+
+int
+loop_watch_fd_again(Loop *self, int fd)
+{
+    watcher *entry = watcher_find(&self->watchers, fd);
+    if (entry == NULL || !entry->is_once) {
+        return 0;
+    }
+    int error = self->backend->modify(self->poller, fd, events_of(entry) | POLLER_ONCE);
+    return error < 0 ? raise_errno(error) : 0;
 }
 
 static PyObject *
@@ -171,15 +200,17 @@ add_watcher(Loop *self, const args_bound *bound, unsigned event)
     }
     PyObject *handle = handle_new(self, bound->leading[1], bound->rest, bound->rest_count,
                                   bound->context);
-    if (handle == NULL || put_watcher_steal(self, fd, event, Py_NewRef(handle), fileobj) < 0) {
+    if (handle == NULL
+        || put_watcher_steal(self, fd, event, Py_NewRef(handle), fileobj, false) < 0) {
         Py_XDECREF(handle);
         return NULL;
     }
     return handle;
 }
 
-int
-loop_unwatch_fd(Loop *self, int fd, unsigned event)
+/* loop_unwatch_fd() and loop_unwatch_reported_fd(). Runs Python in debug mode, and destructors. */
+static int
+unwatch(Loop *self, int fd, unsigned event, bool is_reported)
 {
     watcher *entry = watcher_find(&self->watchers, fd);
     PyObject **place = entry == NULL ? NULL : handle_place(entry, event);
@@ -190,12 +221,16 @@ loop_unwatch_fd(Loop *self, int fd, unsigned event)
     PyObject *removed = *place;
     *place = NULL;
     PyObject *kept_alive = NULL;
+    entry->is_parked = is_reported && entry->is_once;
+    entry->is_once = false;
     /* Failures do not matter: the fd may have been closed, and then it is out already. */
     if (events != 0) {
         (void)self->backend->modify(self->poller, fd, events);
     }
     else {
-        (void)self->backend->remove(self->poller, fd);
+        if (!entry->is_parked) {
+            (void)self->backend->remove(self->poller, fd);
+        }
         kept_alive = entry->fileobj;
         entry->fileobj = NULL;
         self->watchers.fd_count--;
@@ -206,11 +241,31 @@ loop_unwatch_fd(Loop *self, int fd, unsigned event)
     return status < 0 ? -1 : 1;
 }
 
+int
+loop_unwatch_fd(Loop *self, int fd, unsigned event)
+{
+    return unwatch(self, fd, event, false);
+}
+
+int
+loop_unwatch_reported_fd(Loop *self, int fd, unsigned event)
+{
+    return unwatch(self, fd, event, true);
+}
+
 bool
 loop_is_watching(const Loop *self, int fd, unsigned event)
 {
     const watcher *entry = watcher_find(&self->watchers, fd);
     return entry != NULL && (events_of(entry) & event);
+}
+
+bool
+loop_is_watching_with(const Loop *self, int fd, unsigned event, PyObject *argument)
+{
+    watcher *entry = watcher_find(&self->watchers, fd);
+    Handle *handle = entry == NULL ? NULL : (Handle *)*handle_place(entry, event);
+    return handle != NULL && Py_SIZE(handle) == 1 && handle_args(handle)[0] == argument;
 }
 
 static PyObject *

@@ -28,10 +28,13 @@
     X(context, "context")                                                                    \
     X(create_future, "create_future")                                                        \
     X(create_task, "create_task")                                                            \
+    X(data, "data")                                                                          \
     X(data_received, "data_received")                                                        \
     X(datagram_received, "datagram_received")                                                \
     X(detach, "_detach")                                                                     \
+    X(done, "done")                                                                          \
     X(eager_start, "eager_start")                                                            \
+    X(ensure_fd_no_transport, "_ensure_fd_no_transport")                                     \
     X(eof_received, "eof_received")                                                          \
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
@@ -41,6 +44,8 @@
     X(get_buffer, "get_buffer")                                                              \
     X(get_debug, "get_debug")                                                                \
     X(get_loop, "get_loop")                                                                  \
+    X(getaddrinfo, "getaddrinfo")                                                            \
+    X(getnameinfo, "getnameinfo")                                                            \
     X(handle, "handle")                                                                      \
     X(is_running, "is_running")                                                              \
     X(loop, "loop")                                                                          \
@@ -58,6 +63,8 @@
     X(run, "_run")                                                                           \
     X(send, "send")                                                                          \
     X(sendto, "sendto")                                                                      \
+    X(set_exception, "set_exception")                                                        \
+    X(set_result, "set_result")                                                              \
     X(slow_callback_duration, "slow_callback_duration")                                      \
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
@@ -68,6 +75,7 @@
     X(time, "time")                                                                          \
     X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
     X(transport, "transport")                                                                \
+    X(transports, "_transports")                                                             \
     X(wake_maker, "_wake_maker")                                                             \
     X(write_ready, "_write_ready")
 
@@ -101,9 +109,22 @@
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
+    X(socket_AF_INET, "socket", "AF_INET")                                                   \
+    X(socket_AF_INET6, "socket", "AF_INET6")                                                 \
+    X(socket_SOCK_DGRAM, "socket", "SOCK_DGRAM")                                             \
+    X(socket_SOCK_RAW, "socket", "SOCK_RAW")                                                 \
+    X(socket_SOCK_STREAM, "socket", "SOCK_STREAM")                                           \
+    X(socket_getaddrinfo, "socket", "getaddrinfo")                                           \
+    X(socket_getnameinfo, "socket", "getnameinfo")                                           \
+    X(socket_namespace, "socket", "__dict__")                                                \
     X(deque, "collections", "deque")                                                         \
     X(socket_base, "_socket", "socket")                                                      \
     X(socket_class, "socket", "socket")                                                      \
+    X(socket_fileno, "_socket", "socket.fileno")                                             \
+    X(socket_gettimeout, "_socket", "socket.gettimeout")                                     \
+    X(socket_family, "_socket", "socket.family")                                             \
+    X(socket_proto, "_socket", "socket.proto")                                               \
+    X(socket_type, "_socket", "socket.type")                                                 \
     X(extract_stack, "traceback", "extract_stack")
 
 #endif

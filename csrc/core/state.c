@@ -93,8 +93,8 @@ state_init(core_state *state)
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
     X(discard_from_awaited_by)                                                               \
     X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(Loop_get_debug)                    \
-    X(coroutine_types) X(current_tasks) X(swap_current_task) X(enter_task) X(leave_task)    \
-    X(context_vars_type) X(no_context_vars)
+    X(sock_op_ready) X(coroutine_types) X(current_tasks) X(swap_current_task)                \
+    X(enter_task) X(leave_task) X(context_vars_type) X(no_context_vars)
 
 int
 state_traverse(core_state *state, visitproc visit, void *arg)

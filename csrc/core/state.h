@@ -64,6 +64,7 @@ typedef struct {
     PyObject *Loop_call_at;
     PyObject *Loop_time;
     PyObject *Loop_get_debug;
+    PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 
     /* core/bridge.c: where the running interpreter keeps the current task. */

@@ -3,8 +3,9 @@
    A table by fd number: fds are small numbers, so finding one is an index.
 
    Invariants
-   1. An entry with no reader and no writer has no file object either, and its fd is not in the
-      poller by our doing.
+   1. An entry with no reader and no writer has no file object either, and the poller reports nothing
+      of its fd, though it may know it still (is_parked).
+   2. is_once: there is one handle, and the poller reports its event one time.
    Ownership: the table owns the handles, and the file object the user gave (asyncio's selector
    keeps it alive as well); fd_count counts the entries in use. */
 
@@ -13,10 +14,14 @@
 
 #include "base/compat.h"
 
+#include <stdbool.h>
+
 typedef struct {
     PyObject *reader;
     PyObject *writer;
     PyObject *fileobj; /* NULL where the user gave the number */
+    bool is_once;
+    bool is_parked; /* perhaps: the fd may have been closed since */
 } watcher;
 
 typedef struct {

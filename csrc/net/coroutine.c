@@ -26,6 +26,7 @@ coroutine_new(NetLoop *loop, const coroutine_kind *kind, PyObject *const *items,
     self->fd = -1;
     self->family = self->type = self->proto = 0;
     self->peer.is_known = false;
+    self->address.size = 0;
     self->state = COROUTINE_NEW;
     self->weakrefs = NULL;
     PyObject_GC_Track((PyObject *)self);
@@ -139,12 +140,7 @@ as_method_result(PySendResult status, PyObject *result)
     if (status != PYGEN_RETURN) {
         return result;
     }
-    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, result);
-    if (stop != NULL) {
-        PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_DECREF(stop);
-    }
-    Py_DECREF(result);
+    future_raise_stop_iteration_steal(result);
     return NULL;
 }
 
@@ -159,7 +155,13 @@ Coroutine_send(PyObject *op, PyObject *value)
 static PyObject *
 Coroutine_iternext(PyObject *op)
 {
-    return Coroutine_send(op, Py_None);
+    PyObject *result;
+    PySendResult status = Coroutine_am_send(op, Py_None, &result);
+    if (status == PYGEN_RETURN && result == Py_None) {
+        Py_DECREF(result);
+        return NULL; /* the iterator protocol: an end without a value */
+    }
+    return as_method_result(status, result);
 }
 
 /* Sets the exception that throw() was given: 0, or -1 where these are no exception. */
@@ -234,6 +236,10 @@ Coroutine_close(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Coroutine_await(PyObject *op)
 {
+    if (((Coroutine *)op)->state == COROUTINE_WAITING) {
+        PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+        return NULL;
+    }
     return Py_NewRef(op);
 }
 

@@ -53,6 +53,7 @@ struct Coroutine {
     int fd;
     int family, type, proto; /* of a socket, where the kind wants to know */
     inet_address peer;
+    socket_address address; /* set, as far as its size goes, by those kinds that use it */
     enum coroutine_state state;
     PyObject *weakrefs;
 };

@@ -94,6 +94,53 @@ net_loop_ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj)
     return -1;
 }
 
+/* Whether asyncio's table of its own transports, a WeakValueDictionary, has one for this fd: 1, 0 or -1. */
+static int
+stock_has_transport(NetLoop *self, PyObject *fd)
+{
+    core_state *state = self->loop.state;
+    PyObject *transports = PyObject_GetAttr((PyObject *)self, state->name_transports);
+    PyObject *data = transports == NULL ? NULL : PyObject_GetAttr(transports, state->name_data);
+    int has = data == NULL               ? -1
+              : PyDict_CheckExact(data) ? PyDict_Contains(data, fd)
+                                        : PySequence_Contains(transports, fd);
+    Py_XDECREF(transports);
+    Py_XDECREF(data);
+    return has;
+}
+
+int
+net_loop_ensure_fd_is_free(NetLoop *self, int fd)
+{
+    PyObject *number = PyLong_FromLong(fd);
+    int status = number == NULL ? -1 : net_loop_ensure_no_transport(self, fd, number);
+    if (status == 0) {
+        status = stock_has_transport(self, number);
+    }
+    if (status > 0) { /* asyncio tells whether it is open, and of it */
+        PyObject *answer = PyObject_CallMethodOneArg(
+            (PyObject *)self, self->loop.state->name_ensure_fd_no_transport, number);
+        Py_XDECREF(answer);
+        status = answer == NULL ? -1 : 0;
+    }
+    Py_XDECREF(number);
+    return status;
+}
+
+PyObject *
+net_loop_call_stock(NetLoop *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames)
+{
+    PyObject *stock = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type,
+                                                   self->loop.state->NetLoop_type, self, NULL);
+    PyObject *method = stock == NULL ? NULL : PyObject_GetAttrString(stock, name);
+    PyObject *answer = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs,
+                                                                   kwnames);
+    Py_XDECREF(stock);
+    Py_XDECREF(method);
+    return answer;
+}
+
 /* Sends what transports held back while the callbacks ran. Keeps the pending exception. */
 static void
 flush_corked(Loop *loop)
@@ -174,6 +221,7 @@ NetLoop_set_owner(PyObject *op, PyObject *args)
 
 static PyMethodDef NetLoop_methods[] = {
     NET_ACCEPT_METHODS,
+    NET_SOCK_METHODS,
     {"_owner_of", NetLoop_owner_of, METH_O,
      "_owner_of($self, fd, /)\n--\n\nOur transport that owns a file descriptor, or None."},
     {"_set_owner", NetLoop_set_owner, METH_VARARGS, NULL},

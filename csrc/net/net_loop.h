@@ -37,6 +37,7 @@ typedef struct {
     PyObject **claims;
     int claims_size;
     llist_node corked;
+    Py_ssize_t last_sock_recv; /* bytes that the last sock_recv() or sock_recvfrom() gave */
 } NetLoop;
 
 /* The buffer that a read goes into: valid until Python runs. NULL with MemoryError. */
@@ -62,6 +63,13 @@ void net_loop_release(NetLoop *self, int fd, PyObject *transport);
 /* RuntimeError, as asyncio's _ensure_fd_no_transport, where an open transport owns fd: 0 or -1.
    `fileobj` is what the error names. Runs Python. */
 int net_loop_ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj);
+
+/* The same, of asyncio's transports too; as asyncio does before it watches an fd for a user. */
+int net_loop_ensure_fd_is_free(NetLoop *self, int fd);
+
+/* super().method(...): asyncio's own, or that of a class in between. */
+PyObject *net_loop_call_stock(NetLoop *self, const char *method, PyObject *const *args,
+                              Py_ssize_t nargs, PyObject *kwnames);
 
 /* `object` as a NetLoop, or NULL where it is another kind of loop. */
 static inline NetLoop *

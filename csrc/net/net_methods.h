@@ -12,4 +12,41 @@ DECLARE_FAST_METHOD(NetLoop_accept_ready);
 #define NET_ACCEPT_METHODS                                                                   \
     {"_accept_ready", FAST_METHOD(NetLoop_accept_ready), NULL}
 
+DECLARE_FAST_METHOD(NetLoop_sock_recv);
+DECLARE_FAST_METHOD(NetLoop_sock_recv_into);
+DECLARE_FAST_METHOD(NetLoop_sock_recvfrom);
+DECLARE_FAST_METHOD(NetLoop_sock_recvfrom_into);
+DECLARE_FAST_METHOD(NetLoop_sock_sendall);
+DECLARE_FAST_METHOD(NetLoop_sock_sendto);
+DECLARE_FAST_METHOD(NetLoop_sock_connect);
+DECLARE_FAST_METHOD(NetLoop_sock_accept);
+
+#define NET_SOCK_METHODS                                                                     \
+    {"sock_recv", FAST_METHOD(NetLoop_sock_recv),                                            \
+     "sock_recv($self, sock, n)\n--\n\n"                                                     \
+     "Receive up to n bytes. As asyncio.loop.sock_recv."},                                   \
+    {"sock_recv_into", FAST_METHOD(NetLoop_sock_recv_into),                                  \
+     "sock_recv_into($self, sock, buf)\n--\n\n"                                              \
+     "Receive into a buffer; the number of bytes. As asyncio.loop.sock_recv_into."},         \
+    {"sock_recvfrom", FAST_METHOD(NetLoop_sock_recvfrom),                                    \
+     "sock_recvfrom($self, sock, bufsize)\n--\n\n"                                           \
+     "Receive a datagram of up to bufsize bytes: (bytes, address). As "                      \
+     "asyncio.loop.sock_recvfrom."},                                                         \
+    {"sock_recvfrom_into", FAST_METHOD(NetLoop_sock_recvfrom_into),                          \
+     "sock_recvfrom_into($self, sock, buf, nbytes=0)\n--\n\n"                                \
+     "Receive a datagram into a buffer: (number of bytes, address). As "                     \
+     "asyncio.loop.sock_recvfrom_into."},                                                    \
+    {"sock_sendall", FAST_METHOD(NetLoop_sock_sendall),                                      \
+     "sock_sendall($self, sock, data)\n--\n\n"                                               \
+     "Send all of data. As asyncio.loop.sock_sendall."},                                     \
+    {"sock_sendto", FAST_METHOD(NetLoop_sock_sendto),                                        \
+     "sock_sendto($self, sock, data, address)\n--\n\n"                                       \
+     "Send a datagram; the number of bytes sent. As asyncio.loop.sock_sendto."},             \
+    {"sock_connect", FAST_METHOD(NetLoop_sock_connect),                                      \
+     "sock_connect($self, sock, address)\n--\n\n"                                            \
+     "Connect a socket. As asyncio.loop.sock_connect."},                                     \
+    {"sock_accept", FAST_METHOD(NetLoop_sock_accept),                                        \
+     "sock_accept($self, sock)\n--\n\n"                                                      \
+     "Accept a connection: (socket, address). As asyncio.loop.sock_accept."}
+
 #endif

@@ -69,7 +69,8 @@ control(poller *self, int operation, int fd, unsigned events)
 {
     struct epoll_event event = {.data.fd = fd};
     event.events = ((events & POLLER_READ) ? EPOLLIN : 0u)
-                   | ((events & POLLER_WRITE) ? EPOLLOUT : 0u);
+                   | ((events & POLLER_WRITE) ? EPOLLOUT : 0u)
+                   | ((events & POLLER_ONCE) ? EPOLLONESHOT : 0u);
     return epoll_ctl(self->fd, operation, fd, &event) < 0 ? -errno : 0;
 }
 
@@ -139,6 +140,7 @@ epoll_wait_events(poller *self, int64_t timeout_ns, poller_event *events, int ca
 
 const poller_backend poller_epoll = {
     .name = "epoll",
+    .has_once = true,
     .open = epoll_open,
     .close = epoll_close,
     .add = epoll_add,

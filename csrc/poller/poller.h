@@ -4,7 +4,8 @@
    it asked for, and calls add, modify and remove only where these change.
 
    Invariants
-   1. Level-triggered: wait reports an fd as long as it is ready.
+   1. Level-triggered: wait reports an fd as long as it is ready; with POLLER_ONCE, which add and
+      modify of a backend with has_once understand, one time, and then nothing before the next modify.
    2. An error or a hang-up is reported as every event there is (a reader must see the EOF, a
       writer the EPIPE); the loop masks it with what was asked for.
    3. A closed fd may leave by itself (epoll) or be reported for ever (poll): the loop's table
@@ -15,11 +16,13 @@
 #ifndef PYASYNC_POLLER_POLLER_H
 #define PYASYNC_POLLER_POLLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
     POLLER_READ = 1,
     POLLER_WRITE = 2,
+    POLLER_ONCE = 4,
 };
 
 typedef struct {
@@ -31,6 +34,7 @@ typedef struct poller poller;
 
 typedef struct {
     const char *name;
+    bool has_once;
     int (*open)(poller **self);
     void (*close)(poller *self);
     int (*add)(poller *self, int fd, unsigned events);
