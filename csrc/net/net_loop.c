@@ -222,6 +222,7 @@ NetLoop_set_owner(PyObject *op, PyObject *args)
 static PyMethodDef NetLoop_methods[] = {
     NET_ACCEPT_METHODS,
     NET_SOCK_METHODS,
+    NET_RESOLVE_METHODS,
     {"_owner_of", NetLoop_owner_of, METH_O,
      "_owner_of($self, fd, /)\n--\n\nOur transport that owns a file descriptor, or None."},
     {"_set_owner", NetLoop_set_owner, METH_VARARGS, NULL},

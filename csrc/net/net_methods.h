@@ -49,4 +49,17 @@ DECLARE_FAST_METHOD(NetLoop_sock_accept);
      "sock_accept($self, sock)\n--\n\n"                                                      \
      "Accept a connection: (socket, address). As asyncio.loop.sock_accept."}
 
+DECLARE_FAST_METHOD(NetLoop_getaddrinfo);
+DECLARE_FAST_METHOD(NetLoop_getnameinfo);
+
+#define NET_RESOLVE_METHODS                                                                  \
+    {"getaddrinfo", FAST_METHOD(NetLoop_getaddrinfo),                                        \
+     "getaddrinfo($self, host, port, *, family=0, type=0, proto=0, flags=0)\n--\n\n"         \
+     "The list of socket.getaddrinfo; a numeric host needs no thread. As "                   \
+     "asyncio.loop.getaddrinfo."},                                                           \
+    {"getnameinfo", FAST_METHOD(NetLoop_getnameinfo),                                        \
+     "getnameinfo($self, sockaddr, flags=0)\n--\n\n"                                         \
+     "(host, port) of socket.getnameinfo; with both of NI_NUMERICHOST and NI_NUMERICSERV "   \
+     "it needs no thread. As asyncio.loop.getnameinfo."}
+
 #endif
