@@ -330,7 +330,7 @@ handle_cancel(core_state *state, Handle *self)
     if (self->is_cancelled) {
         return 0;
     }
-    Loop *own = loop_cast(state, self->loop);
+    Loop *own = self->is_packed ? loop_cast(state, self->loop) : (Loop *)self->loop;
     PyObject *released = NULL;
     if (self->is_timer) {
         timer_node *node = &((TimerHandle *)self)->node;
@@ -349,7 +349,9 @@ handle_cancel(core_state *state, Handle *self)
         }
     }
     self->is_cancelled = true;
-    int status = keep_repr(state, self); // runs Python in debug mode
+    int status = own != NULL && loop_debug_is_plain_off(own)
+                     ? 0
+                     : keep_repr(state, self); // runs Python in debug mode
     self->is_dropped = true;
     if (self->running == 0) {
         drop_callback(self);
