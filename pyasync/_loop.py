@@ -156,6 +156,7 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         '_ssock',
         '_transports',
         '_unix_server_sockets',
+        '_watcher',
         'slow_callback_duration',
     )
 
