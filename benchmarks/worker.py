@@ -2,7 +2,7 @@
 
 run.py keeps one for each contender. Requests come as lines of JSON on stdin, replies go to stdout:
 
-    {"benchmark": NAME, "n": N}               {"measured": SECONDS}
+    {"benchmark": NAME, "n": N}               {"measured": SECONDS, "wall_s": SECONDS}
     {"benchmark": NAME, "target_s": SECONDS}  {"n": N}, so many that they take about that long
     either                                    {"error": TEXT}
 
@@ -58,7 +58,10 @@ def serve(bench, replies):
         name = request['benchmark']
         try:
             if 'n' in request:
-                reply = {'measured': bench.measure(name, request['n'])}
+                measured = bench.measure(name, request['n'])
+                reply = {'measured': measured}
+                if hasattr(measured, 'wall_s'):
+                    reply['wall_s'] = measured.wall_s
             else:
                 reply = {'n': bench.calibrate(name, request['target_s'])}
         except Exception as exc:

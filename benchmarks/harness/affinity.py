@@ -21,3 +21,14 @@ def one_cpu() -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@contextmanager
+def apart() -> Iterator[int]:
+    """Keep this thread on one CPU; yields another one's number for who works with it, or -1."""
+    if not hasattr(os, 'sched_setaffinity'):
+        yield -1
+        return
+    others = os.sched_getaffinity(0)
+    with one_cpu():
+        yield max(others - os.sched_getaffinity(0), default=-1)

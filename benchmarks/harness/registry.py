@@ -11,6 +11,7 @@ It checks what it computed with expect(): a wrong answer is an error, not a time
 """
 
 import importlib
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FAMILIES = (
     'combinators',
     'sync',
     'executors',
+    'network',
     'programs',
     'scaling',
 )
@@ -50,6 +52,14 @@ NO_GOALS = Goals()
 # grown: run() took four times as long after one. Large ones run in processes of their own.
 LARGE = 10_000
 
+# asyncio asks for 256 KiB at each recv() of a transport. Whether glibc maps them anew every time
+# ("cold") or has them at hand ("warm") is up to what a process freed before, unless it is fixed.
+ALLOCATORS = {
+    '': {},
+    'cold': {'MALLOC_MMAP_THRESHOLD_': '131072', 'MALLOC_TRIM_THRESHOLD_': '131072'},
+    'warm': {'MALLOC_MMAP_THRESHOLD_': '33554432', 'MALLOC_TRIM_THRESHOLD_': '67108864'},
+}
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -65,6 +75,8 @@ class Benchmark:
     slow: bool  # measured by --full alone
     needs: tuple[str, ...]  # packages, besides the contender
     fresh: bool  # measured once, in a process that did nothing before
+    programs: tuple[str, ...]  # that it needs on the PATH
+    allocator: str  # the state malloc is held in, one of ALLOCATORS
 
     @property
     def family(self) -> str:
@@ -75,8 +87,9 @@ class Benchmark:
         return (self.size or 0) >= LARGE
 
     def missing(self) -> list[str]:
-        """The packages it needs and that are not installed."""
-        return [package for package in self.needs if find_spec(package) is None]
+        """The packages and programs that it needs and that are not installed."""
+        packages = [package for package in self.needs if find_spec(package) is None]
+        return packages + [name for name in self.programs if shutil.which(name) is None]
 
     def per_operation(self, measured: float, n: int) -> float:
         """The cost of one operation, where `measured` is that of n runs."""
@@ -100,11 +113,15 @@ def benchmark(
     slow_from: float = float('inf'),
     fresh: bool = False,
     needs: tuple[str, ...] = (),
+    programs: tuple[str, ...] = (),
+    allocator: str = '',
+    slow: bool = False,
     since: tuple[int, int] = (3, 11),
 ) -> Callable[[Callable], Callable]:
     """Register a function as a row, or as one row for each of `sizes`.
 
-    The title is a format string of `size`; sizes from slow_from on are measured by --full alone.
+    The title is a format string of `size`; sizes from slow_from on, and slow rows, are measured by
+    --full alone. An allocator's state ends the name.
     """
 
     def register(function: Callable) -> Callable:
@@ -112,17 +129,20 @@ def benchmark(
             return function
         for size, size_goals in (sizes or {None: goals}).items():
             name = f'{function.__module__}.{function.__name__}'
+            suffixes = [f'_{suffix}' for suffix in (size, allocator) if suffix]
             row = Benchmark(
-                name=name if size is None else f'{name}_{size}',
+                name=''.join((name, *suffixes)),
                 title=title.format(size=size),
                 function=function,
                 goals=size_goals,
                 size=size,
                 per_item=per_item,
                 unit=unit,
-                slow=(size or 0) >= slow_from,
+                slow=slow or (size or 0) >= slow_from,
                 needs=needs,
                 fresh=fresh,
+                programs=programs,
+                allocator=allocator,
             )
             BENCHMARKS[row.name] = row
         return function

@@ -29,10 +29,14 @@ def spread(values: list[float]) -> Spread:
 
 @dataclass
 class Cell:
-    """One contender on one benchmark. samples[i] is the cost of one operation in round i."""
+    """One contender on one benchmark. samples[i] is the cost of one operation in round i.
+
+    Where that is CPU time, wall_s[i] is the time by the clock.
+    """
 
     n: int = 0
     samples: list[float] = field(default_factory=list)
+    wall_s: list[float] = field(default_factory=list)
     failure: str = ''
     detail: str = ''
 

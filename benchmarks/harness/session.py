@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.registry import Benchmark
+from harness.registry import ALLOCATORS, Benchmark
 from harness.results import Cell, Row
 from harness.workers import Failed, Worker
 
@@ -36,7 +36,10 @@ class Session:
         self.rounds_done = 0
         self.started = time.monotonic()
         self._workers = {
-            (name, large): Worker(name) for name in self.contenders for large in (False, True)
+            (name, large, allocator): Worker(name, environment)
+            for name in self.contenders
+            for large in (False, True)
+            for allocator, environment in ALLOCATORS.items()
         }
 
     def steps(self) -> int:
@@ -68,7 +71,8 @@ class Session:
             if cell.failure:
                 continue
             try:
-                self._sample(self._workers[name, row.benchmark.large], row.benchmark, cell)
+                worker = self._workers[name, row.benchmark.large, row.benchmark.allocator]
+                self._sample(worker, row.benchmark, cell)
             except Failed as failed:
                 cell.failure, cell.detail = failed.kind, str(failed)
 
@@ -79,5 +83,7 @@ class Session:
             cell.n = 1
         if not cell.n:
             cell.n = worker.ask(effort.hang_s, benchmark=name, target_s=effort.target_s)['n']
-        measured = worker.ask(effort.hang_s, benchmark=name, n=cell.n)['measured']
-        cell.samples.append(benchmark.per_operation(measured, cell.n))
+        reply = worker.ask(effort.hang_s, benchmark=name, n=cell.n)
+        cell.samples.append(benchmark.per_operation(reply['measured'], cell.n))
+        if 'wall_s' in reply:
+            cell.wall_s.append(benchmark.per_operation(reply['wall_s'], cell.n))

@@ -6,6 +6,7 @@ and the next request starts another.
 
 import contextlib
 import json
+import os
 import selectors
 import signal
 import subprocess
@@ -32,8 +33,9 @@ class Failed(Exception):
 class Worker:
     """One contender's process. Started by the first request."""
 
-    def __init__(self, contender: str) -> None:
+    def __init__(self, contender: str, environment: dict[str, str] | None = None) -> None:
         self.contender = contender
+        self.environment = environment or {}
         self.process: subprocess.Popen | None = None
         self.stderr = tempfile.TemporaryFile('w+')
 
@@ -48,6 +50,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.stderr,
             text=True,
+            env=os.environ | self.environment,
             start_new_session=True,
         )
         hello = self._reply(START_TIMEOUT_S)
