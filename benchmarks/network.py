@@ -1,25 +1,31 @@
 """network.py -- servers under a load generator: what a message costs the server, in CPU time.
 
-The generator (native/loadgen.c) is a process of its own on another CPU; it keeps 10 connections busy,
-compares what comes back, and is not counted. Rows called "cold" and "warm" tell two states of the
-allocator apart, see ALLOCATORS in harness/registry.py; all others are cold.
+The generator (native/loadgen.c) is a process of its own on another CPU; it keeps 10 connections
+busy, compares what comes back, and is not counted. Rows called "cold" and "warm" tell two states of
+the allocator apart, see ALLOCATORS in harness/registry.py; the others are cold.
 """
 
 import asyncio
 import contextlib
+import resource
+import shutil
+import socket
 import tempfile
-from pathlib import Path
+from time import perf_counter, process_time
 
-from harness.load import drive
-from harness.registry import NO_GOALS, Goals, benchmark
+from harness.affinity import apart
+from harness.load import Generator, drive
+from harness.registry import NO_GOALS, Goals, benchmark, expect
+from tasks import resident_bytes
 
 KIB = 1024
+BACKLOG = 1000
 # Of each of the many small messages.
 SMALL = 64
 
 
 def row(title, cold=NO_GOALS, warm=None, **options):
-    """Make a function a row with the allocator cold and, where it has goals, another with it warm."""
+    """Make a function a row with the allocator cold and, where it has goals, another: warm."""
     options = {'programs': ('cc',), 'slow': True} | options
 
     def register(function):
@@ -55,7 +61,15 @@ async def serving(aio, server):
 async def drive_protocol(aio, n, mode, protocol_factory, **options):
     """A server of protocols on TCP."""
     loop = aio.get_running_loop()
-    async with serving(aio, await loop.create_server(protocol_factory, '127.0.0.1', 0)) as port:
+    listening = await loop.create_server(protocol_factory, '127.0.0.1', 0, backlog=BACKLOG)
+    async with serving(aio, listening) as port:
+        return await drive(aio, n, mode, port, **options)
+
+
+async def drive_streams(aio, n, mode, handler, **options):
+    """A server of streams on TCP."""
+    listening = await aio.start_server(handler, '127.0.0.1', 0, backlog=BACKLOG)
+    async with serving(aio, listening) as port:
         return await drive(aio, n, mode, port, **options)
 
 
@@ -68,3 +82,229 @@ async def tcp_echo(aio, n):
 @row('TCP echo 100 KiB', Goals(5.2, 4.9, 5.2), Goals(1.1, 1.1, 1.1))
 async def tcp_echo_100k(aio, n):
     return await drive_protocol(aio, n, 'stream', Echo, size=100 * KIB)
+
+
+@row('TCP echo 1 KiB, 16 in flight', Goals(4.8, 4.8, 4.8))
+async def tcp_echo_16_in_flight(aio, n):
+    return await drive_protocol(aio, n, 'stream', Echo, size=KIB, depth=16)
+
+
+@row('TCP, 16 small writes a message', Goals(6, 6, 6))
+async def small_writes(aio, n):
+    """A protocol that answers a message by 16 write() of it."""
+
+    class Sixteenfold(Echo):
+        rest = b''
+
+        def data_received(self, data):
+            data = self.rest + data
+            for end in range(SMALL, len(data) + 1, SMALL):
+                message = data[end - SMALL : end]
+                for _ in range(16):
+                    self.transport.write(message)
+            self.rest = data[len(data) - len(data) % SMALL :]
+
+    return await drive_protocol(aio, n, 'stream', Sixteenfold, size=SMALL, fan=16)
+
+
+@row('BufferedProtocol echo 1 KiB', Goals(1.7, 1.3, 1.7))
+async def buffered_protocol(aio, n):
+    class BufferedEcho(asyncio.BufferedProtocol):
+        def connection_made(self, transport):
+            self.transport = transport
+            self.buffer = memoryview(bytearray(64 * KIB))
+
+        def get_buffer(self, sizehint):
+            return self.buffer
+
+        def buffer_updated(self, length):
+            self.transport.write(bytes(self.buffer[:length]))
+
+    return await drive_protocol(aio, n, 'stream', BufferedEcho, size=KIB)
+
+
+@row('streams: readexactly 1 KiB', Goals(2.9, 3.4, 3.8), Goals(None, None, 1.8), slow=False)
+async def streams_readexactly(aio, n):
+    async def handler(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                writer.write(await reader.readexactly(KIB))
+                await writer.drain()
+        writer.close()
+
+    return await drive_streams(aio, n, 'stream', handler, size=KIB)
+
+
+@row('streams: 16 lines in flight', Goals(None, None, 8))
+async def streams_lines(aio, n):
+    async def handler(reader, writer):
+        while line := await reader.readline():
+            writer.write(line)
+            await writer.drain()
+        writer.close()
+
+    return await drive_streams(aio, n, 'stream', handler, size=SMALL, depth=16)
+
+
+@row('sock_recv + sock_sendall 1 KiB', Goals(2.5, 2.4, 2.5))
+async def sock_calls(aio, n):
+    loop = aio.get_running_loop()
+
+    async def echo(connection):
+        with connection:
+            while data := await loop.sock_recv(connection, 4 * KIB):
+                await loop.sock_sendall(connection, data)
+
+    async def accept(listening):
+        async with aio.TaskGroup() as group:
+            while True:
+                connection, _ = await loop.sock_accept(listening)
+                connection.setblocking(False)
+                group.create_task(echo(connection))
+
+    with socket.create_server(('127.0.0.1', 0), backlog=BACKLOG) as listening:
+        listening.setblocking(False)
+        accepting = aio.create_task(accept(listening))
+        try:
+            return await drive(aio, n, 'stream', listening.getsockname()[1], size=KIB)
+        finally:
+            accepting.cancel()
+            await aio.wait([accepting])
+
+
+@row('Unix stream echo 1 KiB', Goals(6.5, 6.9, 6.5), Goals(1.9, 1.9, 1.9))
+async def unix_echo(aio, n):
+    with tempfile.TemporaryDirectory() as directory:
+        path = f'{directory}/socket'
+        server = await aio.get_running_loop().create_unix_server(Echo, path, backlog=BACKLOG)
+        try:
+            return await drive(aio, n, 'stream', path, size=KIB)
+        finally:
+            server.close()
+            await aio.sleep(0.01)
+
+
+@row('UDP echo 1 KiB', Goals(6.5, 6.2, 6.5), Goals(2.2, 2.2, 2.2))
+async def udp_echo(aio, n):
+    class DatagramEcho(asyncio.DatagramProtocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def datagram_received(self, data, address):
+            self.transport.sendto(data, address)
+
+    transport, _ = await aio.get_running_loop().create_datagram_endpoint(
+        DatagramEcho, local_addr=('127.0.0.1', 0)
+    )
+    try:
+        port = transport.get_extra_info('sockname')[1]
+        return await drive(aio, n, 'datagram', port, size=KIB)
+    finally:
+        transport.close()
+        await aio.sleep(0.01)
+
+
+@row('connect and close, protocol', Goals(2, 1.9, 2))
+async def churn_protocol(aio, n):
+    class EchoOnce(Echo):
+        def data_received(self, data):
+            self.transport.write(data)
+            self.transport.close()
+
+    return await drive_protocol(aio, n, 'churn', EchoOnce)
+
+
+@row('connect and close, streams', Goals(2, 1.9, 2))
+async def churn_streams(aio, n):
+    async def handler(reader, writer):
+        writer.write(await reader.read(100))
+        writer.close()
+
+    return await drive_streams(aio, n, 'churn', handler)
+
+
+IDLE = {'per_item': True, 'unit': 'B', 'fresh': True, 'slow': True, 'programs': ('cc',)}
+
+
+async def grown_by_idle(aio, server, made, size):
+    """What the process grows by while `size` connections are made, by the kernel's account.
+
+    made is where the server puts an item for each; a hundred before them are not counted.
+    """
+    loop = aio.get_running_loop()
+    first = 100
+
+    async def reach(count):
+        while len(made) < count:
+            await aio.sleep(0.01)
+        return resident_bytes()
+
+    async with serving(aio, server) as port:
+        with apart() as cpu, Generator(cpu, 'idle', port, size, connections=first) as generator:
+            await generator.ready(loop)
+            before = await reach(first)
+            generator.go()
+            await generator.done(loop)
+            return await reach(first + size) - before
+
+
+def raise_file_limit():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@benchmark('bytes an idle connection, protocol', sizes={4000: Goals(800, 800, 800)}, **IDLE)
+async def idle_protocol(aio, n, size):
+    made = []
+
+    class Silent(asyncio.Protocol):
+        __slots__ = ('transport',)
+
+        def connection_made(self, transport):
+            self.transport = transport
+            made.append(None)
+
+    raise_file_limit()
+    loop = aio.get_running_loop()
+    server = await loop.create_server(Silent, '127.0.0.1', 0, backlog=BACKLOG)
+    return n * await grown_by_idle(aio, server, made, size)
+
+
+@benchmark('bytes an idle connection, streams', sizes={4000: Goals(None, None, 2000)}, **IDLE)
+async def idle_streams(aio, n, size):
+    made = []
+
+    async def handler(reader, writer):
+        made.append(None)
+        await reader.read()
+        writer.close()
+
+    raise_file_limit()
+    server = await aio.start_server(handler, '127.0.0.1', 0, backlog=BACKLOG)
+    return n * await grown_by_idle(aio, server, made, size)
+
+
+@benchmark('subprocess spawn and wait', Goals(1.1, 1.1, 1.1), slow=True, programs=('true',))
+async def spawn(aio, n):
+    """By the clock, one at a time."""
+    program = shutil.which('true')
+    statuses = 0
+    start = perf_counter()
+    for _ in range(n):
+        process = await aio.create_subprocess_exec(program)
+        statuses += 1 + await process.wait()
+    elapsed = perf_counter() - start
+    expect(statuses, n)
+    return elapsed
+
+
+@benchmark('getaddrinfo of a literal', Goals(40, 65, 40))
+async def getaddrinfo_literal(aio, n):
+    loop = aio.get_running_loop()
+    found = 0
+    start = process_time()
+    for _ in range(n):
+        found += len(await loop.getaddrinfo('127.0.0.1', 80, type=socket.SOCK_STREAM))
+    elapsed = process_time() - start
+    expect(found, n)
+    return elapsed
