@@ -15,7 +15,7 @@ import fnmatch
 import sys
 
 from harness import chart, report
-from harness.contenders import BASELINE, CONTENDERS, DEFAULT
+from harness.contenders import BASELINE, CONTENDERS, DEFAULT, YARDSTICK
 from harness.progress import progress
 from harness.registry import Benchmark, load
 from harness.session import Effort, Session
@@ -50,7 +50,8 @@ def parse_arguments() -> argparse.Namespace:
         parser.error('--rounds must be 1 or more')
     if arguments.chart and not chart.available():
         parser.error(chart.NEEDED)
-    arguments.contenders = (arguments.contenders or ','.join(DEFAULT)).split(',')
+    default = (*DEFAULT, YARDSTICK) if arguments.full else DEFAULT
+    arguments.contenders = (arguments.contenders or ','.join(default)).split(',')
     for name in arguments.contenders:
         if name not in CONTENDERS:
             parser.error(f'no contender {name!r}: there are {", ".join(CONTENDERS)}')
@@ -134,7 +135,9 @@ def main() -> None:
     print(f'\n{LEGEND}\n{ending}')
     if not (arguments.full or arguments.only or arguments.scaling):
         print('Left to --full:', ', '.join(b.title for b in load().values() if b.slow))
-    for line in report.failures(rows):
+    if arguments.full or arguments.only:
+        print(report.rates(rows, list(versions)))
+    for line in report.yardstick(rows) + report.failures(rows):
         print(line)
     if arguments.json:
         report.write_json(arguments.json, rows, versions)

@@ -3,11 +3,14 @@
 import importlib
 import importlib.metadata
 import platform
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
 BASELINE = 'asyncio'
+YARDSTICK = 'c-epoll'
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,19 @@ class Contender:
         return importlib.import_module(self.namespace), factory
 
 
+@dataclass(frozen=True)
+class PlainServer(Contender):
+    """No loop: the C server of harness/yardstick.py, for the rows that it can do."""
+
+    def version(self) -> str:
+        return '(a plain C server)'
+
+    def load(self) -> tuple[ModuleType, None]:
+        if sys.platform != 'linux' or shutil.which('cc') is None:
+            raise ImportError('it needs Linux and cc')
+        return importlib.import_module(self.namespace), None
+
+
 CONTENDERS = {
     contender.name: contender
     for contender in (
@@ -43,6 +59,7 @@ CONTENDERS = {
         Contender('uvloop', 'uvloop'),
         Contender('rloop', 'rloop'),
         Contender('zuvloop', 'zuvloop'),
+        PlainServer(YARDSTICK, ''),
     )
 }
 

@@ -77,6 +77,7 @@ class Benchmark:
     fresh: bool  # measured once, in a process that did nothing before
     programs: tuple[str, ...]  # that it needs on the PATH
     allocator: str  # the state malloc is held in, one of ALLOCATORS
+    yardstick: Callable | None  # the same in plain C, as a function of n
 
     @property
     def family(self) -> str:
@@ -116,6 +117,7 @@ def benchmark(
     programs: tuple[str, ...] = (),
     allocator: str = '',
     slow: bool = False,
+    yardstick: Callable | None = None,
     since: tuple[int, int] = (3, 11),
 ) -> Callable[[Callable], Callable]:
     """Register a function as a row, or as one row for each of `sizes`.
@@ -143,6 +145,7 @@ def benchmark(
                 fresh=fresh,
                 programs=programs,
                 allocator=allocator,
+                yardstick=yardstick,
             )
             BENCHMARKS[row.name] = row
         return function

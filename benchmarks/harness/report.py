@@ -3,10 +3,11 @@
 import json
 import os
 import platform
+import statistics
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.contenders import BASELINE
+from harness.contenders import BASELINE, YARDSTICK
 from harness.results import Row
 
 UNITS = ((1.0, 's'), (1e-3, 'ms'), (1e-6, 'us'), (1e-9, 'ns'))
@@ -93,6 +94,30 @@ def _aligned(lines: list[Iterable[str]]) -> str:
     texts = [form.format(*line) for line in lines]
     texts.insert(1, '-' * len(texts[0]))
     return '\n'.join(texts)
+
+
+def rates(rows: list[Row], contenders: list[str]) -> str:
+    """How many operations a second, by the clock, where a row counts CPU time; '' without such."""
+    walls = [row for row in rows if any(cell.wall_s for cell in row.cells.values())]
+    if not walls:
+        return ''
+    columns = [[row.benchmark.title for row in walls]]
+    for name in contenders:
+        times = [row.cells[name].wall_s for row in walls]
+        columns.append([f'{1 / statistics.median(wall):,.0f}/s' if wall else '-' for wall in times])
+    return f'\n{_aligned([["by the clock", *contenders], *zip(*columns, strict=True)])}\n'
+
+
+def yardstick(rows: list[Row]) -> list[str]:
+    """How near each loop is to the plain C server, for each row that it did."""
+    lines = []
+    for row in rows:
+        plain = YARDSTICK in row.cells and row.cost(YARDSTICK)
+        if plain:
+            costs = {name: row.cost(name) for name in row.cells if name != YARDSTICK}
+            parts = (f'{plain / cost:.0%} {name}' for name, cost in costs.items() if cost)
+            lines.append(f'{row.benchmark.title}: {", ".join(parts)}')
+    return lines and ["Of a plain C epoll server's messages for the same CPU time:", *lines]
 
 
 def failures(rows: list[Row]) -> list[str]:
