@@ -284,29 +284,53 @@ Stream_write(PyObject *op, PyObject *data)
     return stream_write((StreamTransport *)op, data) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* Puts every non-empty chunk of a list into the queue: 0 or -1. */
+/* Copies what may change or is no bytes in a list that is ours alone, so that the whole of it can go into
+   the queue or nothing: 0 or -1. Runs Python. */
 static int
-queue_lines(StreamTransport *self, PyObject *lines)
+freeze_lines(PyObject *lines)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(lines); i++) {
         Py_buffer view;
         PyObject *line = PyList_GET_ITEM(lines, i);
+        if (PyBytes_CheckExact(line)) {
+            continue;
+        }
         if (PyObject_GetBuffer(line, &view, PyBUF_SIMPLE) < 0) {
             return -1;
         }
-        int status = view.len == 0 ? 0 : write_queue_put(&self->queue, line, &view, 0);
+        PyObject *bytes = PyBytes_FromStringAndSize(view.buf, view.len);
         PyBuffer_Release(&view);
-        if (status < 0) {
+        if (bytes == NULL || PyList_SetItem(lines, i, bytes) < 0) {
             return -1;
         }
     }
     return 0;
 }
 
+/* Puts every non-empty chunk of a list of bytes objects into the queue, or none: 0 or -1. */
+static int
+queue_lines(StreamTransport *self, PyObject *lines)
+{
+    Py_ssize_t count = PyList_GET_SIZE(lines);
+    int status = write_queue_reserve(&self->queue, (size_t)count);
+    for (Py_ssize_t i = 0; i < count && status == 0; i++) {
+        PyObject *line = PyList_GET_ITEM(lines, i);
+        Py_buffer view = {.buf = PyBytes_AS_STRING(line), .len = PyBytes_GET_SIZE(line)};
+        status = view.len == 0 ? 0 : write_queue_put(&self->queue, line, &view, 0);
+    }
+    return status;
+}
+
 /* As writelines(), of a list that is ours alone: one sendmsg() where the queue was empty. */
 static int
 stream_write_lines(StreamTransport *self, PyObject *lines)
 {
+    if (freeze_lines(lines) < 0) {
+        return -1;
+    }
+    if (self->transport.conn_lost > 0 || self->transport.loop == NULL) {
+        return 0; /* lost by what freezing ran */
+    }
     bool was_waiting = self->queue.count > 0 && !transport_is_corked(&self->transport);
     if (queue_lines(self, lines) < 0) {
         return -1;
@@ -341,9 +365,7 @@ Stream_writelines(PyObject *op, PyObject *lines)
         return transport_count_lost_write(&self->transport) < 0 ? NULL : Py_NewRef(Py_None);
     }
     PyObject *list = PySequence_List(lines); // runs Python
-    int status = list == NULL                       ? -1
-                 : self->transport.loop == NULL     ? 0
-                                                    : stream_write_lines(self, list);
+    int status = list == NULL ? -1 : stream_write_lines(self, list);
     Py_XDECREF(list);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -9,25 +9,30 @@ enum {
     KEPT_CAPACITY = 16, /* of an empty queue: what small writes of one iteration need */
 };
 
-static int
-make_room(write_queue *self)
+int
+write_queue_reserve(write_queue *self, size_t more)
 {
-    if (self->first + self->count < self->capacity) {
+    if (more <= self->capacity - self->first - self->count) {
         return 0;
     }
     if (self->first > self->capacity / 2) {
         memmove(self->items, self->items + self->first, self->count * sizeof(PyObject *));
         self->first = 0;
-        return 0;
+        return write_queue_reserve(self, more);
     }
-    uint32_t capacity = self->capacity == 0 ? FIRST_CAPACITY : self->capacity * 2;
-    PyObject **items = PyMem_Realloc(self->items, capacity * sizeof(PyObject *));
-    if (items == NULL || capacity < self->capacity) {
+    size_t capacity = self->capacity == 0 ? FIRST_CAPACITY : (size_t)self->capacity * 2;
+    while (capacity < self->first + self->count + more) {
+        capacity *= 2;
+    }
+    PyObject **items = capacity > UINT32_MAX
+                           ? NULL
+                           : PyMem_Realloc(self->items, capacity * sizeof(PyObject *));
+    if (items == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     self->items = items;
-    self->capacity = capacity;
+    self->capacity = (uint32_t)capacity;
     return 0;
 }
 
@@ -36,7 +41,7 @@ write_queue_put(write_queue *self, PyObject *data, const Py_buffer *view, size_t
 {
     size_t size = (size_t)view->len - offset;
     PyObject *chunk;
-    if (make_room(self) < 0) {
+    if (write_queue_reserve(self, 1) < 0) {
         return -1;
     }
     /* The rest of a bytes object is the object itself where it comes first: `sent` says from where. */

@@ -23,6 +23,9 @@ typedef struct {
     size_t size_bytes;
 } write_queue;
 
+/* Makes room for so many more chunks: 0, or -1 with MemoryError. */
+int write_queue_reserve(write_queue *self, size_t more);
+
 /* Appends a chunk, or the rest of it from `offset` on: `data` is the object behind the view, and a
    bytes object is not copied. 0, or -1 with MemoryError. */
 int write_queue_put(write_queue *self, PyObject *data, const Py_buffer *view, size_t offset);

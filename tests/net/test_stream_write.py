@@ -231,6 +231,14 @@ class TestLines:
             with pytest.raises(TypeError):
                 transport.writelines(chunks)
 
+    async def test_refused_as_a_whole(self, loop):
+        async with connected(Recorder()) as (transport, peer):
+            with pytest.raises(TypeError):
+                transport.writelines([b'not sent', bytearray(b'nor this'), 7])
+            assert transport.get_write_buffer_size() == 0
+            transport.write(b'x')
+            assert await receive(peer, 1) == b'x'
+
     async def test_flow_control(self, loop):
         protocol = Recorder()
         async with connected(protocol) as (transport, peer):
