@@ -3,7 +3,11 @@
     python benchmarks/run.py                        a table within 90 seconds
     python benchmarks/run.py --full --goals         every row, longer, beside the project's goals
     python benchmarks/run.py --only 'sync.*'        one family
+    python benchmarks/run.py --full --only 'network.*' 'services.*'     beside a plain C server
     python benchmarks/run.py --scaling --chart scaling.svg
+
+Network rows count the CPU time of a server under native/loadgen.c (needs cc); most of them are left
+to --full, which shows the rates by the clock and a plain C server as well.
 
 The loops run in turn, each in processes of its own that live as long as the session; how that goes
 is told in harness/session.py.
@@ -30,7 +34,11 @@ INSTALL = """\
 pyasync can't be imported: {reason}
 Install it first, from the root of the repository:  pip install ."""
 
-LEGEND = 'asyncio: time per operation. Others: times stock, median (and middle half) of the rounds.'
+LEGEND = """\
+asyncio: time per operation. Others: times stock, median (and middle half) of the rounds."""
+
+CPU_LEGEND = """\
+Servers and clients: their own CPU time. Cold, warm: states of malloc, see benchmarks/network.py."""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -126,13 +134,18 @@ def main() -> None:
     if arguments.list:
         print(*(f'{benchmark.name:36} {benchmark.title}' for benchmark in benchmarks), sep='\n')
         return
+    if not any(benchmark.yardstick for benchmark in benchmarks):
+        arguments.contenders = [name for name in arguments.contenders if name != YARDSTICK]
     versions = installed_versions(arguments.contenders)
     print(report.header(versions), flush=True)
     session = Session(versions, runnable(benchmarks), choose_effort(arguments))
     ending = measure(session)
     rows = [row for row in session.rows if row.was_reached()]
     print(report.table(rows, list(versions), arguments.goals))
-    print(f'\n{LEGEND}\n{ending}')
+    print(f'\n{LEGEND}')
+    if any(row.benchmark.allocator for row in rows):
+        print(CPU_LEGEND)
+    print(ending)
     if not (arguments.full or arguments.only or arguments.scaling):
         print('Left to --full:', ', '.join(b.title for b in load().values() if b.slow))
     if arguments.full or arguments.only:

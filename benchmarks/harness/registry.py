@@ -27,6 +27,7 @@ FAMILIES = (
     'sync',
     'executors',
     'network',
+    'services',
     'programs',
     'scaling',
 )

@@ -21,12 +21,12 @@ def c_echo(mode, *, size, fan=1, is_unix=False, **options):
 
 
 def _measure(mode, is_unix, options, n):
-    with tempfile.TemporaryDirectory() as directory, one_cpu():
+    with tempfile.TemporaryDirectory() as directory:
         path = f'{directory}/socket' if is_unix else '0'
         words = (mode, path, options['size'], options['fan'])
-        server = subprocess.Popen(
-            [native.program('epoll_server'), *map(str, words)], stdout=subprocess.PIPE
-        )
+        command = [native.program('epoll_server'), *map(str, words)]
+        with one_cpu():  # which drive() keeps the generator away from
+            server = subprocess.Popen(command, stdout=subprocess.PIPE)
         with server:
             try:
                 port = int(server.stdout.readline())
