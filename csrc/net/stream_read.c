@@ -48,8 +48,8 @@ read_eof(StreamTransport *self)
     if (transport_log_debug(transport, "%r received EOF") < 0) {
         return -1;
     }
-    PyObject *answer = PyObject_CallMethodNoArgs(
-        transport->protocol, state_of_stream(self)->name_eof_received); // runs Python
+    PyObject *answer = transport_call_protocol(
+        transport, state_of_stream(self)->name_eof_received, NULL); // runs Python
     int keep_open = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     if (keep_open < 0) {
@@ -69,8 +69,8 @@ read_eof(StreamTransport *self)
 static int
 pass_to_protocol(StreamTransport *self, PyObject *data)
 {
-    PyObject *answer = PyObject_CallMethodOneArg(
-        self->transport.protocol, state_of_stream(self)->name_data_received, data); // runs Python
+    PyObject *answer = transport_call_protocol(
+        &self->transport, state_of_stream(self)->name_data_received, data); // runs Python
     Py_XDECREF(answer);
     return answer != NULL ? 0
                           : transport_fatal_error(
@@ -147,8 +147,8 @@ get_buffer(StreamTransport *self, Py_buffer *view)
     core_state *state = state_of_stream(self);
     PyObject *size = PyLong_FromLong(-1);
     PyObject *buffer = size == NULL ? NULL
-                                    : PyObject_CallMethodOneArg(self->transport.protocol,
-                                                                state->name_get_buffer, size);
+                                    : transport_call_protocol(&self->transport,
+                                                              state->name_get_buffer, size);
     Py_XDECREF(size);
     Py_ssize_t length = buffer == NULL ? -1 : PyObject_Size(buffer);
     if (length == 0) {
@@ -190,8 +190,8 @@ read_into_protocol(StreamTransport *self)
     }
     PyObject *number = PyLong_FromSsize_t(count);
     PyObject *answer = number == NULL ? NULL
-                                      : PyObject_CallMethodOneArg(
-                                            transport->protocol,
+                                      : transport_call_protocol(
+                                            transport,
                                             state_of_stream(self)->name_buffer_updated, number);
     Py_XDECREF(number);
     Py_XDECREF(answer); // runs Python

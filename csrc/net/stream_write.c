@@ -251,6 +251,13 @@ check_writable(StreamTransport *self, const char *after_eof, const char *in_send
     return 0;
 }
 
+/* Whether nothing is to be written any more. */
+static bool
+is_lost(const StreamTransport *self)
+{
+    return self->transport.conn_lost > 0 || self->transport.loop == NULL;
+}
+
 static int
 stream_write(StreamTransport *self, PyObject *data)
 {
@@ -266,14 +273,18 @@ stream_write(StreamTransport *self, PyObject *data)
     if (has_bytes <= 0) {
         return has_bytes;
     }
-    if (self->transport.conn_lost > 0 || self->transport.loop == NULL) {
+    if (is_lost(self)) {
         return transport_count_lost_write(&self->transport);
     }
     Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) { // runs Python
         return transport_fatal_error(&self->transport, "Fatal write error on socket transport");
     }
-    int status = view.len == 0 ? 0 : write_view(self, data, &view);
+    int status = 0;
+    if (view.len > 0) {
+        status = is_lost(self) ? transport_count_lost_write(&self->transport)
+                               : write_view(self, data, &view);
+    }
     PyBuffer_Release(&view);
     return status;
 }
@@ -328,7 +339,7 @@ stream_write_lines(StreamTransport *self, PyObject *lines)
     if (freeze_lines(lines) < 0) {
         return -1;
     }
-    if (self->transport.conn_lost > 0 || self->transport.loop == NULL) {
+    if (is_lost(self)) {
         return 0; /* lost by what freezing ran */
     }
     bool was_waiting = self->queue.count > 0 && !transport_is_corked(&self->transport);
@@ -361,7 +372,7 @@ Stream_writelines(PyObject *op, PyObject *lines)
     if (has_lines <= 0) {
         return has_lines < 0 ? NULL : Py_NewRef(Py_None);
     }
-    if (self->transport.conn_lost > 0 || self->transport.loop == NULL) {
+    if (is_lost(self)) {
         return transport_count_lost_write(&self->transport) < 0 ? NULL : Py_NewRef(Py_None);
     }
     PyObject *list = PySequence_List(lines); // runs Python

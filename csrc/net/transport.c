@@ -171,6 +171,19 @@ transport_call_soon(Transport *self, PyObject *method_name, PyObject *argument)
     return status;
 }
 
+PyObject *
+transport_call_protocol(Transport *self, PyObject *name, PyObject *argument)
+{
+    if (self->protocol == NULL) {
+        Py_RETURN_NONE;
+    }
+    /* The method may call set_protocol(). */
+    PyObject *stack[] = {Py_NewRef(self->protocol), argument};
+    PyObject *answer = PyObject_VectorcallMethod(name, stack, argument == NULL ? 1 : 2, NULL);
+    Py_DECREF(stack[0]);
+    return answer;
+}
+
 int
 transport_schedule_start(Transport *self, PyObject *waiter)
 {
@@ -427,8 +440,8 @@ transport_call_connection_lost(Transport *self, PyObject *exception)
     core_state *state = self->loop->loop.state;
     int status = 0;
     if (self->is_protocol_connected) {
-        PyObject *answer = PyObject_CallMethodOneArg(
-            self->protocol, state->name_connection_lost, exception); // runs Python
+        PyObject *answer = transport_call_protocol(self, state->name_connection_lost,
+                                                   exception); // runs Python
         Py_XDECREF(answer);
         status = answer == NULL ? -1 : 0;
     }
@@ -457,7 +470,7 @@ transport_call_connection_lost(Transport *self, PyObject *exception)
 static int
 call_flow_control(Transport *self, PyObject *method, const char *message)
 {
-    PyObject *answer = PyObject_CallMethodNoArgs(self->protocol, method); // runs Python
+    PyObject *answer = transport_call_protocol(self, method, NULL); // runs Python
     Py_XDECREF(answer);
     return answer == NULL ? transport_report(self, message) : 0;
 }

@@ -105,6 +105,10 @@ PyObject *transport_complete_extra(Transport *self);
 /* loop.call_soon of one of the transport's own methods, by name. 0 or -1. */
 int transport_call_soon(Transport *self, PyObject *method_name, PyObject *argument);
 
+/* protocol.<name>([argument]), with a reference to the protocol; None where connection_lost() has been
+   called already. Runs Python. */
+PyObject *transport_call_protocol(Transport *self, PyObject *name, PyObject *argument);
+
 /* Waits for reading, unless paused or closing; for writing. 0 or -1. */
 int transport_start_reading(Transport *self);
 int transport_start_writing(Transport *self);
