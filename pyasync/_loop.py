@@ -91,8 +91,13 @@ class _TransportTable(weakref.WeakValueDictionary):
         return self.get(fd) is not None
 
     def __setitem__(self, fd, transport):
-        if isinstance(transport, _core._SelectorTransport):
-            self._loop()._set_owner(fd, transport)
+        loop = self._loop()
+        if (
+            isinstance(transport, _core._SelectorTransport)
+            and transport._loop is loop
+            and transport._sock_fd == fd
+        ):
+            loop._set_owner(fd, transport)
         else:
             super().__setitem__(fd, transport)
 

@@ -196,7 +196,7 @@ NetLoop_owner_of(PyObject *op, PyObject *fd)
     return Py_NewRef(owner == NULL ? Py_None : owner);
 }
 
-/* _set_owner(fd, transport): one of ours, or None. */
+/* _set_owner(fd, transport): one of ours, which leaves the table when it lets go of that fd; or None. */
 static PyObject *
 NetLoop_set_owner(PyObject *op, PyObject *args)
 {
@@ -209,8 +209,9 @@ NetLoop_set_owner(PyObject *op, PyObject *args)
     if (transport == Py_None) {
         net_loop_release(self, fd, net_loop_owner(self, fd));
     }
-    else if (!PyObject_TypeCheck(transport, self->loop.state->Transport_type) || fd < 0) {
-        PyErr_SetString(PyExc_TypeError, "not a transport of this loop");
+    else if (!PyObject_TypeCheck(transport, self->loop.state->Transport_type)
+             || ((Transport *)transport)->loop != self || ((Transport *)transport)->fd != fd) {
+        PyErr_SetString(PyExc_ValueError, "not the open transport of this loop and fd");
         return NULL;
     }
     else if (net_loop_claim(self, fd, transport) < 0) {

@@ -62,6 +62,10 @@ take_sock(core_state *state, Transport *self, PyObject *sock)
     if (fd == -1 && PyErr_Occurred()) {
         return -1;
     }
+    if (fd < 0 || fd > INT_MAX / 2) {
+        transport_raise_errno(EBADF);
+        return -1;
+    }
     self->fd = (int)fd;
     if (get_number(sock, "family", &self->family) < 0 || get_number(sock, "type", &self->type) < 0
         || get_number(sock, "proto", &self->proto) < 0) {

@@ -88,12 +88,15 @@ int transport_init(Transport *self, NetLoop *loop, PyObject *protocol,
    the waiter. 0 or -1. */
 int transport_schedule_start(Transport *self, PyObject *waiter);
 
-/* The fd to use now: -1 where somebody has closed the socket object behind us. */
+/* The fd to use now: -1 where it is closed, by us or by somebody who closed the socket object behind us:
+   self->fd may be somebody else's by now. */
 static inline int
 transport_fd(const Transport *self)
 {
-    return self->sock_shows_fd ? *(const int *)((const char *)self->sock + sizeof(PyObject))
-                               : self->fd;
+    if (self->sock_shows_fd) {
+        return *(const int *)((const char *)self->sock + sizeof(PyObject));
+    }
+    return self->owns_fd || self->sock != NULL ? self->fd : -1;
 }
 
 /* The socket object, made now where there was none: borrowed, or NULL. Runs Python. */

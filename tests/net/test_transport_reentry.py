@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import sys
 
 import pytest
-from net.support import Recorder, connected, iterations
+from net.support import Recorder, connected, iterations, stream_pair
 
 pytestmark = pytest.mark.pollers
 
@@ -62,3 +63,54 @@ async def test_lost_within_the_export_of_a_buffer(loop, how):
         getattr(transport, how)(data if how == 'write' else [data])
         assert protocol.calls == ['made', 'lost']
         assert transport.get_write_buffer_size() == 0
+
+
+async def test_brought_back_by_its_warning(loop):
+    sock, peer = stream_pair()
+    transport, protocol = await loop.create_connection(Recorder, sock=sock)
+    transport.pause_reading()
+    fd = transport._sock_fd
+    with pytest.warns(ResourceWarning) as warned:
+        del transport, protocol
+        gc.collect()
+    [transport] = [w.source for w in warned if hasattr(w.source, 'write')]
+    left, right = stream_pair('unix')
+    with left, right, peer:
+        assert fd in (left.fileno(), right.fileno())
+        transport.write(b'to whom?')
+        for sock in (left, right):
+            with pytest.raises(BlockingIOError):
+                sock.recv(1)
+    transport.abort()
+    await iterations()
+    del warned, transport
+
+
+class TestTable:
+    """loop._transports, which knows ours by the number of their fd."""
+
+    async def test_another_fd(self, loop):
+        async with connected(Recorder()) as (transport, _):
+            loop._transports[999] = transport
+            assert loop._transports.get(999) is transport
+        await iterations()
+        del transport
+        gc.collect()
+        assert loop._transports.get(999) is None
+
+    @pytest.mark.ours
+    async def test_only_who_leaves_it_enters(self, loop):
+        async with connected(Recorder()) as (transport, _):
+            with pytest.raises(ValueError, match='open transport'):
+                loop._set_owner(999, transport)
+        await iterations()
+        with pytest.raises(ValueError, match='open transport'):
+            loop._set_owner(transport._sock_fd, transport)
+
+    @pytest.mark.ours
+    async def test_a_closed_socket(self, loop):
+        with socket.socket() as sock:
+            sock.setblocking(False)
+        with pytest.raises(OSError, match='descriptor'):
+            loop._make_socket_transport(sock, Recorder())
+        gc.collect()
