@@ -62,7 +62,7 @@ async def aiohttp(aio, n):
 
 
 async def by_clients(aio, n, ask, wanted):
-    """n requests, 10 at a time; what they cost this process, less what opening connections takes."""
+    """n requests, 10 at a time; what they cost this process. Opening connections is not counted."""
     unasked = iter(())
 
     async def client():

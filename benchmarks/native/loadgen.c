@@ -263,8 +263,10 @@ run(connection *all, int connections, long n, long depth)
     if (mode == CHURN)
         churn(n, connections);
     else if (mode == IDLE)
-        while (n--)
+        while (n--) {
             open_connection();
+            usleep(200);  /* in a burst, what is under way at its peak would count */
+        }
     else
         exchange(all, connections, n, depth);
 }
