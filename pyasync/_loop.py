@@ -279,6 +279,16 @@ for _name in ('run_forever', 'add_signal_handler'):
 del _name
 
 
+def _send_before_fork():
+    """Send what transports hold back until the iteration ends: else the child has it to send, too."""
+    loop = asyncio._get_running_loop()
+    if isinstance(loop, _core.NetLoop):
+        loop._send_held_back()
+
+
+os.register_at_fork(before=_send_before_fork)
+
+
 class _TaskSet(weakref.WeakSet):
     """asyncio's set of all tasks, which also yields ours: registering each would cost more than
     making it, so the C half links them and they are asked for when somebody looks."""

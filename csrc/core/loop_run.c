@@ -291,6 +291,9 @@ int
 loop_run_once(Loop *self)
 {
     loop_check(self);
+    if (self->is_in_batch && self->after_batch != NULL) {
+        self->after_batch(self); // runs Python; run within a callback: it may sleep for the answer
+    }
     bool must_look = self->must_poll || self->is_stopping || ring_count(&self->ready) == 0
                      || self->calls_since_poll >= CALLS_BETWEEN_POLLS;
     if (must_look && poll_events(self) < 0) {

@@ -220,12 +220,20 @@ NetLoop_set_owner(PyObject *op, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+NetLoop_send_held_back(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    flush_corked((Loop *)op); // runs Python
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef NetLoop_methods[] = {
     NET_ACCEPT_METHODS,
     NET_SOCK_METHODS,
     NET_RESOLVE_METHODS,
     {"_owner_of", NetLoop_owner_of, METH_O,
      "_owner_of($self, fd, /)\n--\n\nOur transport that owns a file descriptor, or None."},
+    {"_send_held_back", NetLoop_send_held_back, METH_NOARGS, NULL},
     {"_set_owner", NetLoop_set_owner, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

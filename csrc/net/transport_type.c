@@ -312,6 +312,7 @@ Transport_get_extra_info(PyObject *op, PyObject *args, PyObject *kwargs)
                                      &fallback)) {
         return NULL;
     }
+    self->kind->flush(self); // runs Python where that fails; who has the socket may send by it
     PyObject *extra = transport_complete_extra(self), *found;
     if (extra == NULL || PyDict_GetItemRef(extra, name, &found) < 0) {
         return NULL;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import os
+import socket
 import sys
 import threading
 import time
@@ -185,6 +186,42 @@ class TestOrder:
             transport.write(b'three')
             getattr(transport, how)()
             assert await receive_all(peer) == b'one two three'
+
+    async def test_the_socket_comes_after_small_writes(self, loop):
+        async with connected(Recorder()) as (transport, peer):
+            transport.write(b'one ')
+            transport.write(b'two')
+            transport.get_extra_info('socket').shutdown(socket.SHUT_WR)
+            assert await receive_all(peer) == b'one two'
+
+    async def test_before_the_loop_is_run_within_a_callback(self, loop):
+        async with connected(Recorder()) as (transport, peer):
+            received, late = bytearray(), []
+            loop.add_reader(peer, lambda: received.extend(peer.recv(10)))
+            timer = loop.call_later(LIMIT / 2, late.append, True)
+            transport.write(b'one ')
+            transport.write(b'two')
+            while len(received) < 7 and not late:
+                loop._run_once()
+            timer.cancel()
+            loop.remove_reader(peer)
+            assert received == b'one two'
+
+    @pytest.mark.filterwarnings('ignore:.*fork:DeprecationWarning')
+    async def test_once_though_the_process_forks(self, loop):
+        async with connected(Recorder()) as (transport, peer):
+            transport.write(b'one ')
+            transport.write(b'two')
+            child = os.fork()
+            if child == 0:
+                try:
+                    loop.call_soon(int)
+                    loop._run_once()
+                finally:
+                    os._exit(0)
+            os.waitpid(child, 0)
+            transport.write_eof()
+            assert await receive_all(peer) == b'one two'
 
     async def test_from_other_threads_while_the_loop_sleeps(self, loop):
         async with connected(Recorder()) as (transport, peer):
