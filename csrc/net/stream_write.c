@@ -17,6 +17,13 @@ enum {
     VECTORS_A_CALL = 64,
 };
 
+/* Whether nothing is to be written any more. */
+static bool
+is_lost(const StreamTransport *self)
+{
+    return self->transport.conn_lost > 0 || self->transport.loop == NULL;
+}
+
 /* What a system call that failed with errno comes to: 0 where it would block, -1 with the exception. */
 static ssize_t
 send_refused(void)
@@ -32,19 +39,28 @@ send_refused(void)
 }
 
 /* Sends by a method of what somebody has put into the socket's place, as send_bytes(). Steals data,
-   which may be NULL with an exception. */
+   which may be NULL with an exception. Runs Python, which may have sent, queued, ended anything. */
 static ssize_t
 send_by_method(StreamTransport *self, const char *method, PyObject *data)
 {
-    PyObject *answer = data == NULL ? NULL
-                                    : PyObject_CallMethod(self->transport.sock, method, "O", data);
-    Py_XDECREF(data); // ran Python
+    PyObject *sock = Py_XNewRef(self->transport.sock);
+    if (sock == NULL && data != NULL) {
+        transport_raise_errno(EBADF); /* lost by the call before */
+    }
+    PyObject *answer = data == NULL || sock == NULL
+                           ? NULL
+                           : PyObject_CallMethod(sock, method, "O", data); // runs Python
+    Py_XDECREF(data);
+    Py_XDECREF(sock);
     if (answer == NULL && PyErr_ExceptionMatches(PyExc_BlockingIOError)) {
         PyErr_Clear(); /* as EAGAIN */
         return 0;
     }
     Py_ssize_t count = answer == NULL ? -1 : PyLong_AsSsize_t(answer);
     Py_XDECREF(answer);
+    if (count < 0 && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, "%s() of the socket returned a negative number", method);
+    }
     return count;
 }
 
@@ -53,7 +69,9 @@ static ssize_t
 send_bytes(StreamTransport *self, const void *bytes, size_t size)
 {
     if (self->transport.sock_is_foreign) {
-        return send_by_method(self, "send", PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size));
+        ssize_t said = send_by_method(self, "send",
+                                      PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size));
+        return said < (ssize_t)size ? said : (ssize_t)size;
     }
     ssize_t count;
     do {
@@ -69,7 +87,9 @@ send_vectors(StreamTransport *self, size_t *wanted)
     struct iovec vectors[VECTORS_A_CALL];
     if (self->transport.sock_is_foreign) {
         *wanted = self->queue.size_bytes;
-        return send_by_method(self, "sendmsg", write_queue_as_list(&self->queue));
+        ssize_t said = send_by_method(self, "sendmsg", write_queue_as_list(&self->queue));
+        ssize_t left = (ssize_t)self->queue.size_bytes;
+        return said < left ? said : left;
     }
     int count = write_queue_vectors(&self->queue, vectors, VECTORS_A_CALL);
     *wanted = 0;
@@ -134,7 +154,7 @@ note_sent(StreamTransport *self)
 static int
 wait_for_rest(StreamTransport *self)
 {
-    if (self->queue.count == 0) {
+    if (self->queue.count == 0 || is_lost(self)) {
         return 0;
     }
     return transport_start_writing(&self->transport) < 0
@@ -249,13 +269,6 @@ check_writable(StreamTransport *self, const char *after_eof, const char *in_send
         return -1;
     }
     return 0;
-}
-
-/* Whether nothing is to be written any more. */
-static bool
-is_lost(const StreamTransport *self)
-{
-    return self->transport.conn_lost > 0 || self->transport.loop == NULL;
 }
 
 static int

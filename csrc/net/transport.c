@@ -217,8 +217,15 @@ transport_sock(Transport *self)
     core_state *state = state_of_transport(self);
     PyObject *sock = PyObject_CallFunction(state->socket_class, "iiii", self->family, self->type,
                                            self->proto, self->fd); // runs Python
-    if (sock == NULL) {
+    if (sock == NULL && (self->owns_fd || !PyErr_ExceptionMatches(PyExc_OSError))) {
         return NULL;
+    }
+    if (!self->owns_fd) { /* meanwhile another has been made, or the fd is closed */
+        PyObject *fd = sock == NULL ? NULL : PyObject_CallMethod(sock, "detach", NULL);
+        PyErr_Clear(); /* of a socket that nobody will see */
+        Py_XDECREF(fd);
+        Py_XDECREF(sock);
+        return self->sock;
     }
     self->sock = sock;
     self->owns_fd = false;

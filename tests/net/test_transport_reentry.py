@@ -65,6 +65,82 @@ async def test_lost_within_the_export_of_a_buffer(loop, how):
         assert transport.get_write_buffer_size() == 0
 
 
+class Odd:
+    """Stands in for a transport's socket; its methods answer strange numbers, or end the transport."""
+
+    def __init__(self, transport, answer):
+        self.transport = transport
+        self.sock = transport._sock
+        self.answer = answer
+
+    def send(self, data):
+        return self.answer(self.transport)
+
+    sendmsg = send
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+
+def lose(transport):
+    transport._call_connection_lost(None)
+    return 1
+
+
+def abort(transport):
+    transport.abort()
+    return 1
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize('how', ['write', 'writelines'])
+@pytest.mark.parametrize('answer', [lambda t: -1, lambda t: 1000, lose, abort])
+async def test_strange_sockets(loop, how, answer):
+    protocol = Recorder()
+    async with connected(protocol) as (transport, _):
+        transport._sock = Odd(transport, answer)
+        getattr(transport, how)(b'data' if how == 'write' else [b'da', b'ta'])
+        assert transport.get_write_buffer_size() <= 4
+        transport.abort()
+        await protocol.lost()
+    loop.reports.clear()
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize('then', ['again', 'lost'])
+async def test_socket_made_while_it_is_made(loop, then):
+    """An accepted connection gets its socket object when somebody asks; that is Python code."""
+
+    def within(frame, event, argument):
+        if event == 'call' and frame.f_code is socket.socket.__init__.__code__:
+            sys.setprofile(None)
+            if then == 'again':
+                inner.append(transport.get_extra_info('socket'))
+            else:
+                transport._call_connection_lost(None)
+
+    inner = []
+    protocol = Recorder()
+    server = await loop.create_server(lambda: protocol, '127.0.0.1', 0)
+    with socket.create_connection(server.sockets[0].getsockname()) as peer:
+        await protocol.has('made')
+        transport = protocol.transport
+        sys.setprofile(within)
+        sock = transport.get_extra_info('socket')
+        assert sys.getprofile() is None
+        if then == 'again':
+            assert inner[0]._sock is transport._sock
+            assert sock.fileno() == transport._sock_fd
+            transport.abort()
+        else:
+            assert sock.fileno() == -1
+        await protocol.lost()
+        assert peer.recv(1) == b''
+    server.close()
+    await server.wait_closed()
+    protocol.transport = None
+
+
 async def test_brought_back_by_its_warning(loop):
     sock, peer = stream_pair()
     transport, protocol = await loop.create_connection(Recorder, sock=sock)
