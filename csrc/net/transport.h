@@ -2,8 +2,9 @@
    flow control of what is written.
 
    A Transport is an asyncio.Transport to isinstance; its struct begins with the slots of asyncio's
-   _FlowControlMixin: two of them are ours too, the others stay empty. An accepted connection is a bare fd until somebody asks for
-   the socket object: then that object owns the fd.
+   _FlowControlMixin: two of them are ours too, the others hold what somebody puts there, no more. An
+   accepted connection is a bare fd until somebody asks for the socket object: then that object owns
+   the fd.
 
    Invariants
    1. loop, protocol and fd are there until connection_lost() has been called (is_lost then).

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import sys
+import weakref
 
 import pytest
 from net.support import Recorder, connected, iterations, stream_pair
@@ -160,6 +161,21 @@ async def test_brought_back_by_its_warning(loop):
     transport.abort()
     await iterations()
     del warned, transport
+
+
+async def test_attributes_of_the_base_are_let_go(loop):
+    class Held:
+        pass
+
+    async with connected(Recorder()) as (transport, _):
+        held = Held()
+        held.transport = transport
+        transport._high_water = transport._low_water = held
+        left = weakref.ref(held)
+    await iterations()
+    del transport, held
+    gc.collect()
+    assert left() is None
 
 
 class TestTable:
