@@ -62,7 +62,6 @@ static PySendResult
 yield_future(Coroutine *self, PyObject **result)
 {
     core_state *state = self->loop->loop.state;
-    self->state = COROUTINE_WAITING;
     if (future_is_exact(state, self->future)) {
         ((Future *)self->future)->is_blocking = true;
     }
@@ -71,6 +70,7 @@ yield_future(Coroutine *self, PyObject **result)
         *result = NULL;
         return PYGEN_ERROR;
     }
+    self->state = COROUTINE_WAITING;
     *result = Py_NewRef(self->future);
     return PYGEN_NEXT;
 }

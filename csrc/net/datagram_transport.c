@@ -538,11 +538,12 @@ static int
 start(DatagramTransport *self, NetLoop *loop, PyObject *protocol, PyObject *waiter,
       const transport_source *source)
 {
-    int has_address = PyObject_IsTrue(self->address);
+    if (transport_init(&self->transport, loop, protocol, source, &datagram_kind) < 0) {
+        return -1;
+    }
+    int has_address = PyObject_IsTrue(self->address); // runs Python
     self->has_address = has_address > 0;
-    if (has_address < 0
-        || transport_init(&self->transport, loop, protocol, source, &datagram_kind) < 0
-        || look_at_peer(self) < 0) {
+    if (has_address < 0 || look_at_peer(self) < 0) {
         return -1;
     }
     self->can_convert = socket_address_can_convert(self->transport.family);

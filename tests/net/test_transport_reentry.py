@@ -9,7 +9,7 @@ import sys
 import weakref
 
 import pytest
-from net.support import Recorder, connected, iterations, stream_pair
+from net.support import DatagramRecorder, Recorder, connected, iterations, stream_pair
 
 pytestmark = pytest.mark.pollers
 
@@ -176,6 +176,47 @@ async def test_attributes_of_the_base_are_let_go(loop):
     del transport, held
     gc.collect()
     assert left() is None
+
+
+@pytest.mark.ours
+async def test_datagrams_found_half_made(loop):
+    class Address(tuple):
+        def __bool__(self):
+            for found in gc.get_objects():
+                if isinstance(found, asyncio.BaseTransport) and type(found) not in seen:
+                    seen.append(type(found))
+                    repr(found)
+                    found.set_write_buffer_limits(found.get_write_buffer_size())
+                    found.close()
+            return True
+
+    seen = []
+    left, right = socket.socketpair(type=socket.SOCK_DGRAM)
+    with right:
+        left.setblocking(False)
+        address = Address(('127.0.0.1', 1))
+        transport = loop._make_datagram_transport(left, DatagramRecorder(), address)
+        assert seen == [type(transport)]
+        assert transport.is_closing()
+        await iterations()
+
+
+@pytest.mark.ours
+async def test_thrown_into_while_it_begins_to_wait(loop, monkeypatch):
+    class Throwing(asyncio.Future):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            with pytest.raises(ValueError, match='already executing'):
+                coro.throw(LookupError)
+
+    left, right = stream_pair()
+    with left, right:
+        monkeypatch.setattr(loop, 'create_future', lambda: Throwing(loop=loop), raising=False)
+        coro = loop.sock_recv(left, 10)
+        assert type(coro.send(None)) is Throwing
+        with pytest.raises(LookupError):
+            coro.throw(LookupError)
+        monkeypatch.undo()
 
 
 class TestTable:
