@@ -54,7 +54,8 @@ NO_GOALS = Goals()
 LARGE = 10_000
 
 # asyncio asks for 256 KiB at each recv() of a transport. Whether glibc maps them anew every time
-# ("cold") or has them at hand ("warm") is up to what a process freed before, unless it is fixed.
+# ("cold") or has them at hand ("warm") is up to what a process freed before, unless it is fixed:
+# by these, and for "cold" by fill_holes() of worker.py.
 ALLOCATORS = {
     '': {},
     'cold': {'MALLOC_MMAP_THRESHOLD_': '131072', 'MALLOC_TRIM_THRESHOLD_': '131072'},
