@@ -257,7 +257,7 @@ IDLE = {'per_item': True, 'unit': 'B', 'fresh': True, 'slow': True, 'programs': 
 async def grown_by_idle(aio, server, made, size):
     """What the process grows by while `size` connections are made, by the kernel's account.
 
-    made is where the server puts an item for each; a hundred before them are not counted.
+    made is where the server keeps an item for each; a hundred before them are not counted.
     """
     loop = aio.get_running_loop()
     first = 100
@@ -273,7 +273,10 @@ async def grown_by_idle(aio, server, made, size):
             before = await reach(first)
             generator.go()
             await generator.done(loop)
-            return await reach(first + size) - before
+            grown = await reach(first + size) - before
+        while made:
+            await aio.sleep(0.01)
+        return grown
 
 
 def raise_file_limit():
@@ -292,6 +295,9 @@ async def idle_protocol(aio, n, size):
             self.transport = transport
             made.append(None)
 
+        def connection_lost(self, exc):
+            made.pop()
+
     raise_file_limit()
     loop = aio.get_running_loop()
     server = await loop.create_server(Silent, '127.0.0.1', 0, backlog=BACKLOG)
@@ -306,6 +312,7 @@ async def idle_streams(aio, n, size):
         made.append(None)
         await reader.read()
         writer.close()
+        made.pop()
 
     raise_file_limit()
     server = await aio.start_server(handler, '127.0.0.1', 0, backlog=BACKLOG)
