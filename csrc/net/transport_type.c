@@ -371,10 +371,27 @@ get_closing(PyObject *op, void *Py_UNUSED(closure))
     return Transport_is_closing(op, NULL);
 }
 
+static PyObject *
+get_max_size(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyLong_FromUnsignedLong(((Transport *)op)->max_size);
+}
+
+/* What is larger than it can hold is as good as that: no read is so large. */
+static int
+set_max_size(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    size_t size = value == NULL ? READ_SIZE_BYTES : PyLong_AsSize_t(value);
+    if (size == (size_t)-1 && PyErr_Occurred()) {
+        return -1;
+    }
+    ((Transport *)op)->max_size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+    return 0;
+}
+
 static PyMemberDef Transport_members[] = {
     {"_sock_fd", T_INT, offsetof(Transport, fd), READONLY, NULL},
     {"_conn_lost", T_UINT, offsetof(Transport, conn_lost), READONLY, NULL},
-    {"max_size", T_UINT, offsetof(Transport, max_size), 0, "Bytes asked of one recv()."},
     {"__dictoffset__", T_PYSSIZET, offsetof(Transport, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Transport, weakrefs), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
@@ -382,6 +399,7 @@ static PyMemberDef Transport_members[] = {
 
 static PyGetSetDef Transport_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {"max_size", get_max_size, set_max_size, "Bytes asked of one recv().", NULL},
     {"_extra", get_extra, NULL, NULL, NULL},
     {"_sock", get_sock, set_sock, NULL, NULL},
     {"_loop", get_object, NULL, NULL, (void *)offsetof(Transport, loop)},

@@ -61,6 +61,18 @@ class TestType:
             assert not transport.is_closing()
 
 
+class TestMaxSize:
+    @pytest.mark.parametrize('size', [3, 1 << 20, 1 << 32, (1 << 32) + 1])
+    async def test_reads_as_much_at_the_most(self, loop, size):
+        protocol = Recorder()
+        async with connected(protocol) as (transport, peer):
+            transport.max_size = size
+            peer.send(b'hello')
+            assert await protocol.received(5) == b'hello'
+            assert protocol.count('data') == (2 if size == 3 else 1)
+            assert not transport.is_closing()
+
+
 class TestExtraInfo:
     @both_kinds
     async def test_socket(self, loop, kind):
