@@ -13,9 +13,11 @@
 #include "net/coroutine.h"
 #include "net/datagram_transport.h"
 #include "net/net_loop.h"
+#include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
 #include "net/stream_transport.h"
 #include "net/transport.h"
+#include "net/write_pipe_transport.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -88,7 +90,9 @@ core_exec(PyObject *module)
         || sock_op_init(state) < 0
         || transport_init_type(module, state) < 0
         || stream_transport_init_type(module, state) < 0
-        || datagram_transport_init_type(module, state) < 0) {
+        || datagram_transport_init_type(module, state) < 0
+        || read_pipe_transport_init_type(module, state) < 0
+        || write_pipe_transport_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

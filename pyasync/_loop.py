@@ -118,10 +118,14 @@ def _poller_for(selector):
     return os.environ.get(POLLER_VARIABLE) if selector is None else None
 
 
+_StockEventLoop = asyncio.SelectorEventLoop
+
 # asyncio's own hooks: where somebody has replaced one of them in its class, it is called.
 _MAKE_SOCKET_TRANSPORT = BaseSelectorEventLoop._make_socket_transport
 _MAKE_DATAGRAM_TRANSPORT = BaseSelectorEventLoop._make_datagram_transport
 _MAKE_SSL_TRANSPORT = BaseSelectorEventLoop._make_ssl_transport
+_MAKE_READ_PIPE_TRANSPORT = _StockEventLoop._make_read_pipe_transport
+_MAKE_WRITE_PIPE_TRANSPORT = _StockEventLoop._make_write_pipe_transport
 
 # asyncio's method makes a TLS protocol and the transport under it, which it finds in its module.
 _make_ssl_transport = _stock.rebound(
@@ -216,6 +220,18 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         ):
             return super()._make_ssl_transport(rawsock, *args, **kwargs)
         return _make_ssl_transport(self, rawsock, *args, **kwargs)
+
+    def _make_read_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
+        stock = _StockEventLoop._make_read_pipe_transport
+        if stock is not _MAKE_READ_PIPE_TRANSPORT:
+            return stock(self, pipe, protocol, waiter, extra)
+        return _core._UnixReadPipeTransport(self, pipe, protocol, waiter, extra)
+
+    def _make_write_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
+        stock = _StockEventLoop._make_write_pipe_transport
+        if stock is not _MAKE_WRITE_PIPE_TRANSPORT:
+            return stock(self, pipe, protocol, waiter, extra)
+        return _core._UnixWritePipeTransport(self, pipe, protocol, waiter, extra)
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, *args, **kwargs):
         if sslcontext is not None or not self._accepts_in_c(sock) or kwargs:

@@ -55,6 +55,7 @@
     X(pause_writing, "pause_writing")                                                        \
     X(peername, "peername")                                                                  \
     X(pending, "PENDING")                                                                    \
+    X(pipe, "pipe")                                                                          \
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
@@ -105,6 +106,7 @@
     X(SendfileMode, "asyncio.constants", "_SendfileMode")                                    \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
     X(stock_FlowControlMixin, "asyncio.transports", "_FlowControlMixin")                     \
+    X(stock_ReadTransport, "asyncio.transports", "ReadTransport")                            \
     X(stock_DatagramTransport, "asyncio.transports", "DatagramTransport")                    \
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \

@@ -46,6 +46,8 @@ typedef struct {
     PyTypeObject *Transport_type;
     PyTypeObject *StreamTransport_type;
     PyTypeObject *DatagramTransport_type;
+    PyTypeObject *ReadPipeTransport_type;
+    PyTypeObject *WritePipeTransport_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)

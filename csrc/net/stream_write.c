@@ -201,7 +201,7 @@ may_cork(const StreamTransport *self, size_t size)
     const Loop *loop = &transport->loop->loop;
     return loop->is_in_batch && self->sent_in == loop->iteration && !transport->is_closing
            && self->queue.size_bytes + size < CORK_LIMIT_BYTES
-           && transport->high_water >= CORK_LIMIT_BYTES;
+           && transport->flow.high_water >= CORK_LIMIT_BYTES;
 }
 
 /* Sends a write of its own, with an empty queue: 0 or -1. */

@@ -6,16 +6,11 @@
 #include "net/transport.h"
 
 #include "base/check.h"
-#include "core/report.h"
+#include "net/transport_report.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
-
-enum {
-    DEFAULT_HIGH_WATER = 64 * 1024,
-    WARN_FROM_LOST_WRITE = 5, /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
-};
 
 static core_state *
 state_of_transport(Transport *self)
@@ -134,8 +129,7 @@ transport_init(Transport *self, NetLoop *loop, PyObject *protocol, const transpo
     self->family = (uint16_t)source->family;
     self->type = (uint16_t)source->type;
     self->proto = (uint16_t)source->proto;
-    self->high_water = DEFAULT_HIGH_WATER;
-    self->low_water = DEFAULT_HIGH_WATER / 4;
+    flow_control_init(&self->flow);
     self->max_size = READ_SIZE_BYTES;
     self->loop = (NetLoop *)Py_NewRef((PyObject *)loop);
     self->protocol = Py_NewRef(protocol);
@@ -271,93 +265,30 @@ transport_start_writing(Transport *self)
 int
 transport_log_debug(Transport *self, const char *format)
 {
-    if (self->loop == NULL) {
-        return 0;
-    }
-    core_state *state = self->loop->loop.state;
-    int is_debug = loop_is_debug(state, (PyObject *)self->loop);
-    if (is_debug <= 0) {
-        return is_debug;
-    }
-    PyObject *answer = PyObject_CallMethod(state->logger, "debug", "sO", format, self);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
-}
-
-/* KeyboardInterrupt and SystemExit pass through everything. */
-static bool
-must_propagate(void)
-{
-    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-           || PyErr_ExceptionMatches(PyExc_SystemExit);
-}
-
-static int
-call_exception_handler(Transport *self, const char *message, PyObject *exception)
-{
-    if (self->loop == NULL) {
-        return 0;
-    }
-    core_state *state = self->loop->loop.state;
-    PyObject *protocol = self->protocol != NULL ? self->protocol : Py_None;
-    return report_to_handler(state, (PyObject *)self->loop, PyUnicode_FromString(message),
-                             (PyObject *[][2]){{state->name_exception, exception},
-                                               {state->name_transport, (PyObject *)self},
-                                               {state->name_protocol, protocol},
-                                               {NULL, NULL}});
-}
-
-/* In debug mode, what ended the connection. Runs Python. */
-static int
-log_os_error(Transport *self, const char *message, PyObject *exception)
-{
-    core_state *state = self->loop->loop.state;
-    int is_debug = loop_is_debug(state, (PyObject *)self->loop);
-    if (is_debug <= 0) {
-        return is_debug;
-    }
-    PyObject *debug = PyObject_GetAttrString(state->logger, "debug");
-    PyObject *args = Py_BuildValue("(sOs)", "%r: %s", self, message);
-    PyObject *keywords = Py_BuildValue("{sO}", "exc_info", exception);
-    PyObject *answer = debug == NULL || args == NULL || keywords == NULL
-                           ? NULL
-                           : PyObject_Call(debug, args, keywords);
-    Py_XDECREF(debug);
-    Py_XDECREF(args);
-    Py_XDECREF(keywords);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return transport_report_debug(self->loop, (PyObject *)self, "debug", format);
 }
 
 int
 transport_report(Transport *self, const char *message)
 {
-    if (must_propagate()) {
-        return -1;
-    }
-    PyObject *exception = PyErr_GetRaisedException();
-    int status = call_exception_handler(self, message, exception);
-    Py_DECREF(exception);
-    return status;
+    return transport_report_pending(self->loop, (PyObject *)self, self->protocol, message);
 }
 
 /* As _fatal_error() of an exception object. */
 int
 transport_end_by(Transport *self, PyObject *exception, const char *message)
 {
-    int status = 0;
-    if (self->loop != NULL) {
-        status = PyErr_GivenExceptionMatches(exception, PyExc_OSError)
-                     ? log_os_error(self, message, exception)
-                     : call_exception_handler(self, message, exception);
-    }
+    int status = PyErr_GivenExceptionMatches(exception, PyExc_OSError)
+                     ? transport_report_debug_error(self->loop, (PyObject *)self, message, exception)
+                     : transport_report_error(self->loop, (PyObject *)self, self->protocol, message,
+                                              exception);
     return status < 0 ? -1 : transport_force_close(self, exception);
 }
 
 int
 transport_fatal_error(Transport *self, const char *message)
 {
-    if (must_propagate()) {
+    if (transport_error_passes()) {
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();
@@ -478,36 +409,18 @@ transport_call_connection_lost(Transport *self, PyObject *exception)
     return status;
 }
 
-static int
-call_flow_control(Transport *self, PyObject *method, const char *message)
-{
-    PyObject *answer = transport_call_protocol(self, method, NULL); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? transport_report(self, message) : 0;
-}
-
 int
 transport_maybe_pause_protocol(Transport *self)
 {
-    if (self->is_protocol_paused || self->protocol == NULL
-        || self->kind->buffer_size(self) <= self->high_water) {
-        return 0;
-    }
-    self->is_protocol_paused = true;
-    return call_flow_control(self, state_of_transport(self)->name_pause_writing,
-                             "protocol.pause_writing() failed");
+    return flow_control_maybe_pause(&self->flow, self->kind->buffer_size(self), self->loop,
+                                    (PyObject *)self, self->protocol);
 }
 
 int
 transport_maybe_resume_protocol(Transport *self)
 {
-    if (!self->is_protocol_paused || self->protocol == NULL
-        || self->kind->buffer_size(self) > self->low_water) {
-        return 0;
-    }
-    self->is_protocol_paused = false;
-    return call_flow_control(self, state_of_transport(self)->name_resume_writing,
-                             "protocol.resume_writing() failed");
+    return flow_control_maybe_resume(&self->flow, self->kind->buffer_size(self), self->loop,
+                                     (PyObject *)self, self->protocol);
 }
 
 void
@@ -523,14 +436,8 @@ transport_refuse_data(PyObject *data)
 int
 transport_count_lost_write(Transport *self)
 {
-    self->conn_lost++;
-    if (self->conn_lost <= WARN_FROM_LOST_WRITE) {
-        return 0;
-    }
-    PyObject *answer = PyObject_CallMethod(state_of_transport(self)->logger, "warning", "s",
-                                           "socket.send() raised exception.");
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return transport_report_lost_write((PyObject *)self, &self->conn_lost,
+                                       "socket.send() raised exception.");
 }
 
 void

@@ -10,7 +10,6 @@
    1. loop, protocol and fd are there until connection_lost() has been called (is_lost then).
    2. conn_lost > 0 once that call is scheduled, or made; then nothing is written any more.
    3. fd is closed once: by sock where that is set, else by us where owns_fd.
-   4. is_protocol_paused: pause_writing() was called and resume_writing() not yet.
    Ownership: every object field is a reference of ours.
    Source: asyncio.selector_events._SelectorTransport, asyncio.transports._FlowControlMixin. */
 
@@ -20,6 +19,7 @@
 #include "base/compat.h"
 
 #include "net/address.h"
+#include "net/flow_control.h"
 #include "net/net_loop.h"
 
 #include <stdbool.h>
@@ -40,7 +40,7 @@ typedef struct Transport {
     int fd;
     uint16_t family, type, proto;
     inet_address local, peer;
-    size_t high_water, low_water;
+    flow_control flow;
     unsigned conn_lost;
     uint32_t max_size; /* bytes asked of one recv() */
     llist_node cork_node;
@@ -52,7 +52,6 @@ typedef struct Transport {
     bool is_lost;
     bool is_closing;
     bool is_paused;
-    bool is_protocol_paused;
     bool is_protocol_connected;
 } Transport;
 

@@ -5,7 +5,6 @@
 #include "net/transport.h"
 
 #include "base/check.h"
-#include "core/report.h"
 
 #include <stddef.h>
 
@@ -143,89 +142,21 @@ Transport_get_write_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Transport_get_write_buffer_limits(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    Transport *self = (Transport *)op;
-    PyObject *low = PyLong_FromSize_t(self->low_water);
-    PyObject *high = PyLong_FromSize_t(self->high_water);
-    PyObject *pair = low == NULL || high == NULL ? NULL : PyTuple_Pack(2, low, high);
-    Py_XDECREF(low);
-    Py_XDECREF(high);
-    return pair;
-}
-
-/* A limit as a size: the whole bytes of a number, SIZE_MAX where it is larger. */
-static int
-as_limit(PyObject *number, size_t *limit)
-{
-    double value = PyFloat_AsDouble(number);
-    if (value == -1.0 && PyErr_Occurred()) {
-        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            return -1;
-        }
-        PyErr_Clear(); /* larger than any buffer */
-        value = (double)SIZE_MAX;
-    }
-    *limit = value >= (double)SIZE_MAX ? SIZE_MAX : (size_t)value;
-    return 0;
-}
-
-/* high >= low >= 0: 1, 0 or -1. */
-static int
-is_in_order(PyObject *high, PyObject *low)
-{
-    PyObject *zero = PyLong_FromLong(0);
-    int answer = zero == NULL ? -1 : PyObject_RichCompareBool(high, low, Py_GE);
-    if (answer > 0) {
-        answer = PyObject_RichCompareBool(low, zero, Py_GE);
-    }
-    Py_XDECREF(zero);
-    return answer;
-}
-
-/* Fills in what was not given, as asyncio does; both become new references. */
-static int
-complete_limits(PyObject **high, PyObject **low)
-{
-    Py_INCREF(*high);
-    Py_INCREF(*low);
-    PyObject *four = PyLong_FromLong(4);
-    if (four != NULL && *high == Py_None) {
-        Py_SETREF(*high, *low == Py_None ? PyLong_FromLong(64 * 1024)
-                                         : PyNumber_Multiply(four, *low));
-    }
-    if (four != NULL && *high != NULL && *low == Py_None) {
-        Py_SETREF(*low, PyNumber_FloorDivide(*high, four));
-    }
-    Py_XDECREF(four);
-    return four == NULL || *high == NULL || *low == NULL ? -1 : 0;
+    return flow_control_limits(&((Transport *)op)->flow);
 }
 
 static PyObject *
 Transport_set_write_buffer_limits(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"high", "low", NULL};
     Transport *self = (Transport *)op;
-    PyObject *high = Py_None, *low = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords, &high,
-                                     &low)) {
+    size_t high_water, low_water;
+    if (flow_control_parse_limits(args, kwargs, &high_water, &low_water) < 0) {
         return NULL;
     }
-    size_t high_water, low_water;
-    int status = -1, in_order = -1;
-    if (complete_limits(&high, &low) == 0) {
-        in_order = is_in_order(high, low);
-    }
-    if (in_order == 0) {
-        PyErr_Format(PyExc_ValueError, "high (%R) must be >= low (%R) must be >= 0", high, low);
-    }
-    if (in_order > 0 && as_limit(high, &high_water) == 0 && as_limit(low, &low_water) == 0) {
-        self->kind->flush(self); // runs Python where that fails
-        self->high_water = high_water;
-        self->low_water = low_water;
-        status = transport_maybe_pause_protocol(self);
-    }
-    Py_XDECREF(high);
-    Py_XDECREF(low);
-    return none_or_null(status);
+    self->kind->flush(self); // runs Python where that fails
+    self->flow.high_water = high_water;
+    self->flow.low_water = low_water;
+    return none_or_null(transport_maybe_pause_protocol(self));
 }
 
 /* ---- extra info ---- */
@@ -408,7 +339,7 @@ static PyGetSetDef Transport_getset[] = {
     {"_context", get_object, NULL, NULL, (void *)offsetof(Transport, context)},
     {"_closing", get_closing, NULL, NULL, NULL},
     {"_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, is_paused)},
-    {"_protocol_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, is_protocol_paused)},
+    {"_protocol_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, flow.is_paused)},
     {"_protocol_connected", get_bool, NULL, NULL,
      (void *)offsetof(Transport, is_protocol_connected)},
     {NULL, NULL, NULL, NULL, NULL},

@@ -411,3 +411,182 @@ class TestType:
         reader.close()
         writer.close()
         assert transport is None
+
+
+class Ending(Writing):
+    """Writes more, or ends the transport, when it may write again."""
+
+    def __init__(self, *steps):
+        super().__init__()
+        self.steps = steps
+
+    def resume_writing(self):
+        super().resume_writing()
+        steps, self.steps = self.steps, ()
+        for step in steps:
+            step(self.transport)
+
+
+class TestErrors:
+    async def test_data_received_raises(self, loop):
+        """The connection stays: the error goes to the exception handler."""
+
+        class Failing(Reading):
+            def data_received(self, data):
+                super().data_received(data)
+                if len(self.data) == 1:
+                    raise RuntimeError('failed')
+
+        async with reading(protocol=Failing()) as (transport, protocol, writer):
+            put(writer, b'x')
+            await protocol.received(1)
+            await iterations(2)
+            (report,) = loop.reports
+            assert str(report['exception']) == 'failed'
+            loop.reports.clear()
+            put(writer, b'y')
+            assert await protocol.received(2) == b'xy'
+            assert not transport.is_closing()
+
+    async def test_connection_lost_raises(self, loop):
+        class Failing(Writing):
+            def connection_lost(self, exc):
+                super().connection_lost(exc)
+                raise RuntimeError('failed')
+
+        reader, writer = pipe_ends('pipe')
+        transport, protocol = await loop.connect_write_pipe(Failing, writer)
+        transport.close()
+        await protocol.lost()
+        await gone(transport)
+        reader.close()
+        (report,) = loop.reports
+        assert str(report['exception']) == 'failed'
+        loop.reports.clear()
+
+    async def test_a_strided_view(self, loop):
+        async with writing() as (transport, protocol, _):
+            transport.write(memoryview(b'abcdef')[::2])
+            assert isinstance(await protocol.lost(), BufferError)
+            (report,) = loop.reports
+            assert report['message'] == 'Fatal write error on pipe transport'
+            loop.reports.clear()
+            protocol.error = None
+
+
+def fill(transport):
+    """Write until the kernel takes no more, and the protocol is paused."""
+    transport.set_write_buffer_limits(high=0)
+    transport.write(b'x' * 200_000)
+    assert transport.get_write_buffer_size() > 0
+
+
+class TestQueue:
+    async def test_order(self, loop):
+        """What is queued follows what was written, views that change afterwards too."""
+        async with writing() as (transport, _, reader):
+            fill(transport)
+            changing = bytearray(b'abc')
+            transport.write(changing)
+            transport.write(memoryview(changing))
+            transport.writelines([b'd', b'', b'ef'])
+            changing[:] = b'zzz'
+            transport.close()
+            data = await loop.run_in_executor(None, get, reader, 1_000_000)
+        assert data == b'x' * 200_000 + b'abcabcdef'
+
+    async def test_buffer(self, loop):
+        async with writing() as (transport, _, _):
+            fill(transport)
+            size = transport.get_write_buffer_size()
+            transport.write(b'abc')
+            assert type(transport._buffer) is bytearray
+            assert transport._buffer == b'x' * size + b'abc'
+            assert transport._protocol_paused
+            assert f'polling bufsize={size + 3}>' in repr(transport)
+
+    async def test_written_in_resume_writing(self, loop):
+        protocol = Ending(lambda transport: transport.write(b'more'))
+        async with writing(protocol=protocol) as (transport, _, reader):
+            fill(transport)
+            data = await loop.run_in_executor(None, get, reader, 200_004)
+            assert data == b'x' * 200_000 + b'more'
+            assert not transport.is_closing()
+
+
+@pytest.mark.ours
+class TestOurs:
+    """Where stock fails: it calls connection_lost() twice, or of a transport that is gone, drops
+    what resume_writing() writes before it closes, watches a pipe that is closed already, and has
+    a __del__ that fails on a transport half made."""
+
+    @pytest.mark.parametrize('second', ['close', 'abort', 'write_eof'])
+    async def test_ended_twice(self, loop, second):
+        async with writing() as (transport, protocol, _):
+            transport.close()
+            getattr(transport, second)()
+            await protocol.lost()
+            await gone(transport)
+            transport.abort()
+            await iterations(2)
+            assert protocol.count('lost') == 1
+
+    async def test_closed_in_resume_writing(self, loop):
+        protocol = Ending(lambda transport: transport.close())
+        async with writing(protocol=protocol) as (transport, _, reader):
+            fill(transport)
+            await loop.run_in_executor(None, get, reader, 200_000)
+            await protocol.lost()
+            await gone(transport)
+            assert protocol.count('lost') == 1
+
+    async def test_written_and_closed_in_resume_writing(self, loop):
+        protocol = Ending(
+            lambda transport: transport.write(b'y' * 200_000),
+            lambda transport: transport.close(),
+        )
+        async with writing(protocol=protocol) as (transport, _, reader):
+            fill(transport)
+            data = await loop.run_in_executor(None, get, reader, 1_000_000)
+            assert data == b'x' * 200_000 + b'y' * 200_000
+            await protocol.lost()
+
+    async def test_closed_in_connection_made(self, loop):
+        class Closing(Writing):
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                transport.close()
+
+        async with writing(protocol=Closing()) as (transport, protocol, _):
+            await protocol.lost()
+            await gone(transport)
+            assert not loop._selector.get_map()
+
+    async def test_views_of_items(self, loop):
+        async with writing() as (transport, _, reader):
+            transport.write(memoryview(bytes(8)).cast('i'))
+            assert get(reader, 8) == bytes(8)
+            assert transport.get_write_buffer_size() == 0
+
+    async def test_a_pipe_that_somebody_made_blocking(self, loop):
+        """Another process that has it may: other threads go on, as the one that reads."""
+        async with writing() as (transport, _, reader):
+            os.set_blocking(transport.get_extra_info('pipe').fileno(), True)
+            reading = loop.run_in_executor(None, get, reader, 500_000)
+            transport.write(b'x' * 500_000)
+            assert await reading == b'x' * 500_000
+
+    @pytest.mark.parametrize('make', ['connect_read_pipe', 'connect_write_pipe'])
+    async def test_file_objects_that_fail(self, loop, make):
+        class Broken:
+            def fileno(self):
+                raise LookupError('no number')
+
+        class Strange:
+            def fileno(self):
+                return 'three'
+
+        with pytest.raises(LookupError, match='no number'):
+            await getattr(loop, make)(Reading, Broken())
+        with pytest.raises(TypeError):
+            await getattr(loop, make)(Reading, Strange())
