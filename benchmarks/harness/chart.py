@@ -70,13 +70,15 @@ def _curves(rows: list[Row]):
     for row in rows:
         series.setdefault(row.benchmark.function.__name__, []).append(row)
     figure, plots = pyplot.subplots(1, len(series), figsize=(5.5 * len(series), 4.5), squeeze=False)
-    for axes, (what, points) in zip(plots[0], series.items(), strict=True):
+    for axes, points in zip(plots[0], series.values(), strict=True):
+        first = points[0].benchmark
+        what, _, which = first.title.partition(f', {first.size:,} ')
         for name in points[0].cells:
             costs = [(row.benchmark.size, row.cost(name)) for row in points]
             measured = [(size, cost * 1e6) for size, cost in costs if cost is not None]
             sizes, times = [size for size, _ in measured], [time for _, time in measured]
             axes.plot(sizes, times, marker='o', markersize=3, label=name)
-        axes.set(title=f'cost of a {what}', xlabel=f'{what}s at once', ylabel='us each')
+        axes.set(title=f'cost of a {what}', xlabel=f'how many {which}', ylabel='us each')
         axes.set(xscale='log', ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()

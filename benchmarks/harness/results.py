@@ -27,6 +27,11 @@ def spread(values: list[float]) -> Spread:
     return Spread(median, low, high)
 
 
+def _ratio(stock: list[float], other: list[float]) -> Spread | None:
+    pairs = list(zip(stock, other, strict=False))
+    return spread([ours and theirs / ours for theirs, ours in pairs]) if pairs else None
+
+
 @dataclass
 class Cell:
     """One contender on one benchmark. samples[i] is the cost of one operation in round i.
@@ -62,8 +67,14 @@ class Row:
         stock, cell = self.cells[BASELINE], self.cells[contender]
         if stock.failure or cell.failure:
             return None
-        pairs = list(zip(stock.samples, cell.samples, strict=False))
-        return spread([ours and theirs / ours for theirs, ours in pairs]) if pairs else None
+        return _ratio(stock.samples, cell.samples)
+
+    def wall_ratio(self, contender: str) -> Spread | None:
+        """The same by the clock, where the samples are CPU time."""
+        stock, cell = self.cells[BASELINE], self.cells[contender]
+        if stock.failure or cell.failure:
+            return None
+        return _ratio(stock.wall_s, cell.wall_s)
 
     def goal(self, contender: str) -> float | None:
         goals = self.benchmark.goals
@@ -80,7 +91,9 @@ class Row:
         return ratio is not None and round(ratio.median, 2) >= goal
 
     def as_json(self) -> dict:
-        ratios = {name: self.ratio(name) for name in self.cells if name != BASELINE}
+        others = [name for name in self.cells if name != BASELINE]
+        ratios = {name: self.ratio(name) for name in others}
+        wall_ratios = {name: self.wall_ratio(name) for name in others}
         return {
             'name': self.benchmark.name,
             'title': self.benchmark.title,
@@ -88,4 +101,5 @@ class Row:
             'goals': self.benchmark.goals._asdict(),
             'cells': {name: vars(cell) for name, cell in self.cells.items()},
             'ratios': {name: ratio and ratio._asdict() for name, ratio in ratios.items()},
+            'wall_ratios': {name: ratio and ratio._asdict() for name, ratio in wall_ratios.items()},
         }

@@ -7,7 +7,7 @@
              datagram  the same for UDP
              http      GET / with keep-alive; a response counts once its Content-Length is there
              churn     connect, send 2 bytes, read them and the end of the stream, close; N times
-             idle      open N connections and do nothing with them
+             idle      open CONNECTIONS at once, then N one by one, and do nothing with them
    ADDRESS   a port of 127.0.0.1, or the path of a Unix socket
 
    It says "ready" once every connection was answered a message (churn: so many were served, idle:
@@ -316,11 +316,12 @@ main(int count, char **words)
     setrlimit(RLIMIT_NOFILE, &files);
     make_block(depth);
     connection *all = calloc(connections, sizeof(*all));
-    for (int i = 0; i < connections && mode < CHURN; i++) {
+    for (int i = 0; i < connections && mode != CHURN; i++) {
         all[i].fd = open_connection();
         all[i].response = mode == HTTP ? malloc(RESPONSE) : NULL;
     }
-    run(all, connections, connections, 1);
+    if (mode != IDLE)
+        run(all, connections, connections, 1);
     printf("ready\n");
     fflush(stdout);
     if (read(0, line, sizeof(line)) <= 0)
