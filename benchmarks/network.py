@@ -232,7 +232,7 @@ async def udp_echo(aio, n):
         await aio.sleep(0.01)
 
 
-@row('connect and close, protocol', Goals(2, 1.9, 2))
+@row('connect and close, protocol', Goals(2, 1.9, 2), yardstick=c_echo('churn', size=2))
 async def churn_protocol(aio, n):
     class EchoOnce(Echo):
         def data_received(self, data):

@@ -112,12 +112,19 @@ def yardstick(rows: list[Row]) -> list[str]:
     """How near each loop is to the plain C server, for each row that it did."""
     lines = []
     for row in rows:
-        plain = YARDSTICK in row.cells and row.cost(YARDSTICK)
-        if plain:
-            costs = {name: row.cost(name) for name in row.cells if name != YARDSTICK}
-            parts = (f'{plain / cost:.0%} {name}' for name, cost in costs.items() if cost)
-            lines.append(f'{row.benchmark.title}: {", ".join(parts)}')
-    return lines and ["Of a plain C epoll server's messages for the same CPU time:", *lines]
+        plain = row.cells.get(YARDSTICK)
+        if plain is None or not plain.samples or plain.failure:
+            continue
+        parts = []
+        for name, cell in row.cells.items():
+            if cell is not plain and cell.samples and not cell.failure:
+                rate = statistics.median(plain.wall_s) / statistics.median(cell.wall_s)
+                parts.append(f'{name} {row.cost(YARDSTICK) / row.cost(name):.0%} ({rate:.0%})')
+        lines.append(f'{row.benchmark.title}: {", ".join(parts)}')
+    return lines and [
+        "Of a plain C epoll server's messages for the same CPU time (and in the same wall time):",
+        *lines,
+    ]
 
 
 def failures(rows: list[Row]) -> list[str]:

@@ -2,9 +2,10 @@
 
      epoll_server MODE ADDRESS SIZE FAN
 
-   MODE is "stream" or "datagram", ADDRESS a port of 127.0.0.1 (0: any) or the path of a Unix socket.
-   Each message of SIZE bytes goes back FAN times; a whole read is answered by one write. It prints
-   its port (0: a Unix socket's) once it listens, and runs until it is killed. Linux only. */
+   MODE is "stream", "churn" (it closes after the first answer) or "datagram", ADDRESS a port of
+   127.0.0.1 (0: any) or the path of a Unix socket. Each message of SIZE bytes goes back FAN times; a
+   whole read is answered by one write. It prints its port (0: a Unix socket's) once it listens,
+   and runs until it is killed. Linux only. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,6 +25,7 @@ enum { RECEIVE = 1 << 18, EVENTS = 64, FDS = 1024 };
 
 static char incoming[RECEIVE], *outgoing;
 static long size, fan;
+static int answers_once;
 static long rest[FDS];  /* bytes of an unfinished message, with a fan */
 
 static void
@@ -88,6 +90,8 @@ answer(int fd)
     }
     if (fan == 1) {
         send_all(fd, incoming, length);
+        if (answers_once)
+            close(fd);
         return;
     }
     /* The generator sends the same message always. */
@@ -122,7 +126,8 @@ main(int count, char **words)
         fprintf(stderr, "usage: epoll_server MODE ADDRESS SIZE FAN\n");
         return 1;
     }
-    is_stream = strcmp(words[1], "stream") == 0;
+    is_stream = strcmp(words[1], "datagram") != 0;
+    answers_once = strcmp(words[1], "churn") == 0;
     size = atol(words[3]);
     fan = atol(words[4]);
     outgoing = malloc((RECEIVE + size) * fan);
