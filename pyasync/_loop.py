@@ -16,7 +16,7 @@ import threading
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 
-from . import _core, _stock
+from . import _core, _stock, _subprocess
 
 POLLER_VARIABLE = 'PYASYNC_POLLER'
 
@@ -126,6 +126,7 @@ _MAKE_DATAGRAM_TRANSPORT = BaseSelectorEventLoop._make_datagram_transport
 _MAKE_SSL_TRANSPORT = BaseSelectorEventLoop._make_ssl_transport
 _MAKE_READ_PIPE_TRANSPORT = _StockEventLoop._make_read_pipe_transport
 _MAKE_WRITE_PIPE_TRANSPORT = _StockEventLoop._make_write_pipe_transport
+_MAKE_SUBPROCESS_TRANSPORT = _StockEventLoop._make_subprocess_transport
 
 # asyncio's method makes a TLS protocol and the transport under it, which it finds in its module.
 _make_ssl_transport = _stock.rebound(
@@ -232,6 +233,12 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         if stock is not _MAKE_WRITE_PIPE_TRANSPORT:
             return stock(self, pipe, protocol, waiter, extra)
         return _core._UnixWritePipeTransport(self, pipe, protocol, waiter, extra)
+
+    def _make_subprocess_transport(self, *args, **kwargs):
+        make = _StockEventLoop._make_subprocess_transport
+        if make is _MAKE_SUBPROCESS_TRANSPORT:
+            make = _subprocess.make_transport
+        return make(self, *args, **kwargs)
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, *args, **kwargs):
         if sslcontext is not None or not self._accepts_in_c(sock) or kwargs:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
+from asyncio import unix_events
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 
 import pytest
@@ -369,3 +371,196 @@ class TestNeighbours:
         thread.start()
         thread.join()
         assert results == [(b'x', None), 0]
+
+
+def fds():
+    return sorted(os.listdir('/proc/self/fd'))
+
+
+@pytest.fixture
+def signalled(monkeypatch):
+    """The processes that os.kill() was asked to signal."""
+    pids = []
+    monkeypatch.setattr(os, 'kill', lambda pid, number: pids.append(pid))
+    return pids
+
+
+@pytest.fixture(params=['pidfd', 'no pidfds', 'no descriptor'])
+def pidfds(request, monkeypatch):
+    """Processes are watched by pidfds, and as where there are none, or none any more."""
+    from pyasync import _subprocess
+
+    def refuse(*args):
+        raise OSError(errno.EMFILE, 'none left')
+
+    if request.param == 'no pidfds':
+        monkeypatch.setattr(_subprocess, '_has_pidfds', lambda: False)
+    elif request.param == 'no descriptor':
+        monkeypatch.setattr(_subprocess, '_open_pidfd', refuse)
+    return request.param
+
+
+async def exiting(loop):
+    """A child that is about to exit, with 3, and that the loop has not heard of yet."""
+    transport, protocol = await loop.subprocess_shell(Output, 'read line; exit 3')
+    os.write(transport.get_pipe_transport(0).get_extra_info('pipe').fileno(), b'\n')
+    return transport, protocol
+
+
+@pytest.mark.ours
+class TestWatching:
+    async def test_no_threads(self, loop):
+        threads = threading.active_count()
+        processes = [await asyncio.create_subprocess_exec('cat', stdin=PIPE) for _ in range(5)]
+        assert threading.active_count() == threads
+        for process in processes:
+            process.stdin.close()
+            await process.wait()
+
+    async def test_every_way(self, loop, pidfds):
+        process = await asyncio.create_subprocess_exec('cat', stdin=PIPE, stdout=PIPE)
+        assert await process.communicate(b'x' * 200_000) == (b'x' * 200_000, None)
+        assert process.returncode == 0
+        process = await asyncio.create_subprocess_exec('sleep', '60')
+        process.terminate()
+        assert await process.wait() == -signal.SIGTERM
+        process = await asyncio.create_subprocess_shell('exit 7')
+        assert await process.wait() == 7
+
+    async def test_no_descriptor_stays(self, loop):
+        for last in (False, True):
+            before = fds()
+            process = await asyncio.create_subprocess_exec('true')
+            await process.wait()
+            with pytest.raises(FileNotFoundError):
+                await asyncio.create_subprocess_exec('/nowhere')
+            if last:
+                assert fds() == before
+
+    async def test_signals_after_the_exit(self, loop, signalled):
+        """The grandchild keeps the pipe, so the transport stays, when the child was waited for."""
+        process = await asyncio.create_subprocess_shell(
+            'exec 3<&0; cat <&3 3<&- & exit 0', stdin=PIPE, stdout=PIPE
+        )
+        while process.returncode is None:
+            await asyncio.sleep(0)
+        for _ in range(2):
+            process.kill()
+            process.terminate()
+            process.send_signal(signal.SIGUSR1)
+        assert signalled == []
+        process.stdin.close()
+        await process.communicate()
+
+    async def test_exit_status_of_what_is_killed_too_late(self, loop):
+        """Stock reports 255 where Popen.poll() has taken the exit status (to 3.12)."""
+        transport, protocol = await exiting(loop)
+        os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+        transport.kill()
+        await protocol.lost()
+        assert transport.get_returncode() == 3
+        transport.close()
+
+    async def test_exit_status_of_what_is_closed_too_late(self, loop, caplog):
+        """Stock's close() takes the exit status, and then 255 is reported."""
+        transport, protocol = await exiting(loop)
+        os.waitid(os.P_PID, transport.get_pid(), os.WEXITED | os.WNOWAIT)
+        transport.close()
+        await protocol.lost()
+        assert transport.get_returncode() == 3
+        assert protocol.count('exited') == 1
+        assert not caplog.messages
+
+    async def test_exit_status_that_popen_took(self, loop, caplog):
+        transport, protocol = await exiting(loop)
+        assert transport.get_extra_info('subprocess').wait() == 3
+        await protocol.lost()
+        assert transport.get_returncode() == 3
+        assert not caplog.messages
+        transport.close()
+
+    async def test_waited_for_by_others(self, loop, caplog, signalled):
+        transport, protocol = await exiting(loop)
+        pid = transport.get_pid()
+        os.waitpid(pid, 0)
+        transport.kill()
+        assert signalled == []
+        await protocol.lost()
+        assert transport.get_returncode() == 255
+        assert f'child process pid {pid}' in caplog.text
+        assert 'will report returncode 255' in caplog.text
+        transport.close()
+
+    async def test_sigchld_ignored(self, loop, caplog):
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            process = await asyncio.create_subprocess_exec('true')
+            assert await process.wait() == 255
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        assert 'will report returncode 255' in caplog.text
+
+    def test_loop_closed_first(self, impl):
+        """The child is killed, its descriptor closed."""
+        before = fds()
+        loop = impl.new_event_loop()
+
+        async def main():
+            transport, _ = await loop.subprocess_exec(
+                asyncio.SubprocessProtocol, 'sleep', '60', stdin=None, stdout=None, stderr=None
+            )
+            return transport
+
+        transport = loop.run_until_complete(main())
+        popen = transport.get_extra_info('subprocess')
+        loop.close()
+        with pytest.warns(ResourceWarning, match='unclosed transport'):
+            del transport
+            gc.collect()
+        assert fds() == before
+        assert popen.wait() == -signal.SIGKILL
+
+    async def test_cancelled_while_it_is_made(self, loop):
+        before = fds()
+        task = loop.create_task(
+            loop.subprocess_exec(Output, 'sleep', '60', stdin=PIPE, stdout=None, stderr=None)
+        )
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gc.collect()
+        assert fds() == before
+
+    async def test_class(self, loop):
+        transport, protocol = await loop.subprocess_exec(Output, 'true')
+        assert isinstance(transport, unix_events._UnixSubprocessTransport)
+        assert repr(transport).startswith('<_UnixSubprocessTransport pid=')
+        await protocol.lost()
+        transport.close()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason='the last version with them is 3.13')
+class TestSetWatcher:
+    async def test_another_class(self, loop):
+        """Who has set a watcher finds it used."""
+        seen = []
+
+        class Watcher(asyncio.ThreadedChildWatcher):
+            def add_child_handler(self, pid, callback, *args):
+                seen.append(pid)
+                super().add_child_handler(pid, callback, *args)
+
+        asyncio.set_child_watcher(Watcher())
+        process = await asyncio.create_subprocess_shell('exit 4')
+        assert await process.wait() == 4
+        assert seen == [process.pid]
+
+    async def test_not_active(self, loop):
+        class Watcher(asyncio.ThreadedChildWatcher):
+            def is_active(self):
+                return False
+
+        asyncio.set_child_watcher(Watcher())
+        with pytest.raises(RuntimeError, match='not activated'):
+            await asyncio.create_subprocess_exec('true')
