@@ -303,7 +303,7 @@ del _name
 
 
 def _send_before_fork():
-    """Send what transports hold back until the iteration ends: else the child has it to send, too."""
+    """Send what transports hold back until the iteration ends: the child would send it, too."""
     loop = asyncio._get_running_loop()
     if isinstance(loop, _core.NetLoop):
         loop._send_held_back()

@@ -67,7 +67,7 @@ async def test_lost_within_the_export_of_a_buffer(loop, how):
 
 
 class Odd:
-    """Stands in for a transport's socket; its methods answer strange numbers, or end the transport."""
+    """Stands in for a socket; its methods answer strange numbers, or end the transport."""
 
     def __init__(self, transport, answer):
         self.transport = transport
