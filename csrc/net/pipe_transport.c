@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* transport_init_type() has looked at asyncio's slots. */
@@ -60,23 +59,22 @@ set_nonblocking(int fd)
 
 int
 pipe_transport_init(PipeTransport *self, const pipe_arguments *arguments, const char *refusal,
-                    mode_t *mode)
+                    struct stat *status)
 {
     NetLoop *loop = (NetLoop *)arguments->loop;
     core_state *state = loop->loop.state;
-    struct stat status;
     self->extra = arguments->extra == Py_None ? PyDict_New() : Py_NewRef(arguments->extra);
     if (self->extra == NULL
         || PyObject_SetItem(self->extra, state->name_pipe, arguments->pipe) < 0
         || ask_for_fd(state, arguments->pipe, &self->fd) < 0) { // runs Python
         return -1;
     }
-    if (fstat(self->fd, &status) < 0) {
+    if (fstat(self->fd, status) < 0) {
         transport_raise_errno(errno);
         return -1;
     }
-    *mode = status.st_mode;
-    if (!S_ISFIFO(*mode) && !S_ISSOCK(*mode) && !S_ISCHR(*mode)) {
+    mode_t mode = status->st_mode;
+    if (!S_ISFIFO(mode) && !S_ISSOCK(mode) && !S_ISCHR(mode)) {
         PyErr_SetString(PyExc_ValueError, refusal);
         return -1;
     }

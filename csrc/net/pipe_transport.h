@@ -23,7 +23,7 @@
 #include "net/net_loop.h"
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 typedef struct {
@@ -55,7 +55,7 @@ int pipe_arguments_parse(PyTypeObject *type, PyObject *args, PyObject *kwargs, c
 /* Fills a zeroed transport in and makes the fd non-blocking: 0; or -1 with ValueError in these words
    where it is of another kind, and with what the file object raises. Runs Python. */
 int pipe_transport_init(PipeTransport *self, const pipe_arguments *arguments, const char *refusal,
-                        mode_t *mode);
+                        struct stat *status);
 
 /* The callbacks that asyncio schedules for a new transport: connection_made, reading where it is to,
    and the waiter. 0 or -1. */

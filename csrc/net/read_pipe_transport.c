@@ -217,7 +217,7 @@ static PyObject *
 ReadPipe_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     pipe_arguments arguments;
-    mode_t mode;
+    struct stat status;
     if (pipe_arguments_parse(type, args, kwargs, "O!OO|OO:_UnixReadPipeTransport", &arguments) < 0) {
         return NULL;
     }
@@ -228,7 +228,7 @@ ReadPipe_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     LIVE_ADD(state_of_type(type), LIVE_TRANSPORT);
     self->max_size = READ_SIZE_BYTES;
     if (pipe_transport_init(&self->pipe, &arguments, "Pipe transport is for pipes/sockets only.",
-                            &mode) < 0
+                            &status) < 0
         || pipe_transport_schedule_start(&self->pipe, true, arguments.waiter) < 0) {
         Py_DECREF(self);
         return NULL;

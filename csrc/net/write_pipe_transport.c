@@ -18,7 +18,6 @@
 #include "net/write_queue.h"
 
 #include <stddef.h>
-#include <sys/stat.h>
 
 enum { VECTORS_A_CALL = 64 };
 
@@ -368,11 +367,26 @@ WritePipe_get_size(PyObject *op, void *offset)
 
 /* ---- the type ---- */
 
+/* Whether a pipe of that kind is readable exactly when its reader has gone. A terminal may have something
+   to read that is not for us. */
+static bool
+hears_of_reader(const struct stat *status)
+{
+#if defined(_AIX)
+    return S_ISSOCK(status->st_mode);
+#elif defined(__APPLE__) || defined(__sun)
+    /* A named fifo is readable while it holds data, and never else (gh-145030). */
+    return S_ISSOCK(status->st_mode) || (S_ISFIFO(status->st_mode) && status->st_nlink == 0);
+#else
+    return !S_ISCHR(status->st_mode);
+#endif
+}
+
 static PyObject *
 WritePipe_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     pipe_arguments arguments;
-    mode_t mode;
+    struct stat status;
     if (pipe_arguments_parse(type, args, kwargs, "O!OO|OO:_UnixWritePipeTransport", &arguments)
         < 0) {
         return NULL;
@@ -383,11 +397,10 @@ WritePipe_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     LIVE_ADD(state_of_type(type), LIVE_TRANSPORT);
     flow_control_init(&self->flow);
-    /* A terminal may have something to read that is not for us. */
     if (pipe_transport_init(&self->pipe, &arguments,
                             "Pipe transport is only for pipes, sockets and character devices",
-                            &mode) < 0
-        || pipe_transport_schedule_start(&self->pipe, !S_ISCHR(mode), arguments.waiter) < 0) {
+                            &status) < 0
+        || pipe_transport_schedule_start(&self->pipe, hears_of_reader(&status), arguments.waiter) < 0) {
         Py_DECREF(self);
         return NULL;
     }
