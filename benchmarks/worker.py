@@ -17,16 +17,8 @@ import os
 import sys
 
 from harness.contenders import CONTENDERS, YARDSTICK
-from harness.registry import WrongAnswer, load
-
-
-def fill_holes():
-    """What takes up the free blocks of the heap, for as long as it is kept.
-
-    malloc serves 256 KiB from a block that is free, whatever its thresholds: with one in the heap,
-    a "cold" TCP echo of 1 KiB took stock 9 us instead of 30.
-    """
-    return [bytes(96 * 1024) for _ in range(128)]
+from harness.heap import fill_holes
+from harness.registry import ALLOCATORS, WrongAnswer, load
 
 
 class Bench:
@@ -87,6 +79,9 @@ def main():
     contender, *by_hand = sys.argv[1:]
     if by_hand:
         name, n = by_hand
+        state = ALLOCATORS[load()[name].allocator]
+        if not state.items() <= os.environ.items():
+            os.execve(sys.executable, sys.orig_argv, os.environ | state)
         print(Bench(CONTENDERS[contender]).measure(name, int(n)))
         return
     # What a library prints must not end up between the replies.

@@ -55,7 +55,7 @@ LARGE = 10_000
 
 # asyncio asks for 256 KiB at each recv() of a transport. Whether glibc maps them anew every time
 # ("cold") or has them at hand ("warm") is up to what a process freed before, unless it is fixed:
-# by these, and for "cold" by fill_holes() of worker.py.
+# by these, and for "cold" by harness/heap.py.
 ALLOCATORS = {
     '': {},
     'cold': {'MALLOC_MMAP_THRESHOLD_': '131072', 'MALLOC_TRIM_THRESHOLD_': '131072'},
