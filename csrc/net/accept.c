@@ -199,6 +199,16 @@ get_int(PyObject *object, const char *name, int *value)
     return found == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* The fd of the listening socket now, -1 where it is closed: 0 or -1. */
+static int
+listener_fd(const listener *from, int *fd)
+{
+    PyObject *number = PyObject_CallMethod(from->sock, "fileno", NULL);
+    *fd = number == NULL ? -1 : (int)PyLong_AsLong(number);
+    Py_XDECREF(number);
+    return *fd == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 /* (protocol_factory, sock, sslcontext, server, backlog, handshake_timeout, shutdown_timeout[, context])
    as asyncio's _start_serving gives them: 0 or -1. */
 static int
@@ -219,10 +229,7 @@ read_listener(PyObject *const *args, Py_ssize_t nargs, listener *from)
     if (from->backlog == -1 && PyErr_Occurred()) {
         return -1;
     }
-    PyObject *fd = PyObject_CallMethod(from->sock, "fileno", NULL);
-    from->fd = fd == NULL ? -1 : (int)PyLong_AsLong(fd);
-    Py_XDECREF(fd);
-    if (from->fd == -1 && PyErr_Occurred()) {
+    if (listener_fd(from, &from->fd) < 0) {
         return -1;
     }
     return get_int(from->sock, "family", &from->family) < 0
@@ -259,6 +266,16 @@ NetLoop_accept_ready(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyOb
         inet_address_set(&peer, (struct sockaddr *)&name, size);
         if (serve_connection(self, &from, fd, &peer) < 0) {
             return NULL;
+        }
+        /* An eager task may have closed the server, and the number be another socket's. */
+        if (self->loop.task_factory != Py_None) {
+            int fd_now;
+            if (listener_fd(&from, &fd_now) < 0) {
+                return NULL;
+            }
+            if (fd_now != from.fd) {
+                return accept_by_stock(self, args, nargs, kwnames);
+            }
         }
     }
     Py_RETURN_NONE;

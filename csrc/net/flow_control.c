@@ -96,6 +96,22 @@ flow_control_limits(const flow_control *self)
     return pair;
 }
 
+PyObject *
+flow_control_get_limit(PyObject *transport, void *offset)
+{
+    return PyLong_FromSize_t(*(size_t *)((char *)transport + (Py_ssize_t)(intptr_t)offset));
+}
+
+int
+flow_control_set_limit(PyObject *transport, PyObject *value, void *offset)
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "a limit can't be deleted");
+        return -1;
+    }
+    return as_limit(value, (size_t *)((char *)transport + (Py_ssize_t)(intptr_t)offset));
+}
+
 /* The method may end the transport, and what was borrowed from it. */
 static int
 call_protocol(NetLoop *loop, PyObject *transport, PyObject *protocol, PyObject *method,

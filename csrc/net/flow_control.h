@@ -30,6 +30,16 @@ int flow_control_parse_limits(PyObject *args, PyObject *kwargs, size_t *high_wat
 /* (low, high), as get_write_buffer_limits(). */
 PyObject *flow_control_limits(const flow_control *self);
 
+/* The limits as attributes: entries of a PyGetSetDef, of a type that has a flow_control there. */
+#define FLOW_CONTROL_GETSET(place)                                                           \
+    {"_high_water", flow_control_get_limit, flow_control_set_limit, NULL,                    \
+     (void *)((place) + offsetof(flow_control, high_water))},                                \
+    {"_low_water", flow_control_get_limit, flow_control_set_limit, NULL,                     \
+     (void *)((place) + offsetof(flow_control, low_water))}
+
+PyObject *flow_control_get_limit(PyObject *transport, void *offset);
+int flow_control_set_limit(PyObject *transport, PyObject *value, void *offset);
+
 /* After the buffer has grown, or shrunk: 0 or -1. What the protocol's method raises goes to the
    exception handler. loop and protocol are what the transport has, NULL when it is lost. Runs Python. */
 int flow_control_maybe_pause(flow_control *self, size_t unsent_bytes, NetLoop *loop,

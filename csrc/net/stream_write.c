@@ -157,10 +157,11 @@ wait_for_rest(StreamTransport *self)
     if (self->queue.count == 0 || is_lost(self)) {
         return 0;
     }
-    return transport_start_writing(&self->transport) < 0
-                   || transport_maybe_pause_protocol(&self->transport) < 0
-               ? -1
-               : 0;
+    if (transport_start_writing(&self->transport) < 0) {
+        write_queue_clear(&self->queue); /* nobody would send it */
+        return -1;
+    }
+    return transport_maybe_pause_protocol(&self->transport);
 }
 
 /* Sends what was held back: 0 or -1. Runs Python where that fails or pauses the protocol. */

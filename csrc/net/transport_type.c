@@ -87,6 +87,7 @@ static PyObject *
 Transport_is_reading(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Transport *self = (Transport *)op;
+    self->kind->flush(self); // runs Python where that fails
     return PyBool_FromLong(!self->is_closing && !self->is_paused);
 }
 
@@ -332,6 +333,7 @@ static PyGetSetDef Transport_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"max_size", get_max_size, set_max_size, "Bytes asked of one recv().", NULL},
     {"_extra", get_extra, NULL, NULL, NULL},
+    FLOW_CONTROL_GETSET(offsetof(Transport, flow)),
     {"_sock", get_sock, set_sock, NULL, NULL},
     {"_loop", get_object, NULL, NULL, (void *)offsetof(Transport, loop)},
     {"_protocol", get_object, NULL, NULL, (void *)offsetof(Transport, protocol)},

@@ -359,12 +359,6 @@ WritePipe_get_buffer(PyObject *op, void *Py_UNUSED(closure))
     return joined;
 }
 
-static PyObject *
-WritePipe_get_size(PyObject *op, void *offset)
-{
-    return PyLong_FromSize_t(*(size_t *)((char *)op + (Py_ssize_t)(intptr_t)offset));
-}
-
 /* ---- the type ---- */
 
 /* Whether a pipe of that kind is readable exactly when its reader has gone. A terminal may have something
@@ -460,10 +454,7 @@ static PyMemberDef WritePipe_members[] = {
 static PyGetSetDef WritePipe_getset[] = {
     PIPE_GETSET,
     {"_buffer", WritePipe_get_buffer, NULL, NULL, NULL},
-    {"_high_water", WritePipe_get_size, NULL, NULL,
-     (void *)offsetof(WritePipeTransport, flow.high_water)},
-    {"_low_water", WritePipe_get_size, NULL, NULL,
-     (void *)offsetof(WritePipeTransport, flow.low_water)},
+    FLOW_CONTROL_GETSET(offsetof(WritePipeTransport, flow)),
     {"_protocol_paused", pipe_transport_get_bool, NULL, NULL,
      (void *)offsetof(WritePipeTransport, flow.is_paused)},
     {NULL, NULL, NULL, NULL, NULL},

@@ -59,3 +59,32 @@ async def test_task_factory_that_refuses(loop):
         raise ZeroDivisionError
 
     assert await connect_once(loop, factory, lambda: refused) == [ZeroDivisionError]
+
+
+@pytest.mark.ours  # asyncio leaves the transport of the first one to the collector
+@pytest.mark.skipif(not hasattr(asyncio, 'eager_task_factory'), reason='3.12 and newer')
+async def test_server_closed_by_its_first_connection(loop):
+    """Eager tasks make connections while others still wait: no more are taken, all are closed."""
+    made = []
+
+    def factory():
+        made.append(asyncio.Protocol())
+        server.close()
+        return made[-1]
+
+    server = await loop.create_server(factory, '127.0.0.1', 0)
+    address = server.sockets[0].getsockname()
+    socks = [socket.create_connection(address) for _ in range(3)]
+    loop.set_task_factory(asyncio.eager_task_factory)
+    while not made:
+        await asyncio.sleep(0)
+    loop.set_task_factory(None)
+    await iterations()
+    assert len(made) == 1
+    assert [type(report['exception']) for report in loop.reports] == [OSError]
+    loop.reports.clear()
+    with socks[0] as sock:
+        sock.setblocking(False)
+        assert await receive_all(sock) == b''
+    for sock in socks[1:]:
+        sock.close()

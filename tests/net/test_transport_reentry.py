@@ -170,7 +170,9 @@ async def test_attributes_of_the_base_are_let_go(loop):
     async with connected(Recorder()) as (transport, _):
         held = Held()
         held.transport = transport
-        transport._high_water = transport._low_water = held
+        base = asyncio.transports._FlowControlMixin
+        base._high_water.__set__(transport, held)
+        base._low_water.__set__(transport, held)
         left = weakref.ref(held)
     await iterations()
     del transport, held

@@ -288,6 +288,7 @@ class TestPrivate:
             assert not transport._buffer
             assert transport._server is None
             assert transport._protocol_paused is False
+            assert (transport._low_water, transport._high_water) == (16 * 1024, 64 * 1024)
             assert transport._start_tls_compatible is True
             assert transport._sendfile_compatible is constants._SendfileMode.TRY_NATIVE
             assert loop._transports[transport._sock_fd] is transport
