@@ -83,17 +83,33 @@ pipe_transport_init(PipeTransport *self, const pipe_arguments *arguments, const 
     }
     self->loop = (NetLoop *)Py_NewRef((PyObject *)loop);
     self->protocol = Py_NewRef(arguments->protocol);
-    self->pipe = Py_NewRef(arguments->pipe);
+    Py_XSETREF(self->pipe, Py_NewRef(arguments->pipe)); /* fileno() may have got hold of us */
     return 0;
 }
 
+/* The loop is held while attributes are looked up: that may run Python, and end the transport. */
 static int
 call_soon(PipeTransport *self, PyObject *method_name, PyObject *argument)
 {
+    NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->loop);
     PyObject *method = PyObject_GetAttr((PyObject *)self, method_name);
-    int status = method == NULL ? -1
-                                : loop_call_soon(&self->loop->loop, method, argument, NULL);
+    int status = method == NULL ? -1 : loop_call_soon(&loop->loop, method, argument, NULL);
     Py_XDECREF(method);
+    Py_DECREF((PyObject *)loop);
+    return status;
+}
+
+/* Schedules a method of the protocol. */
+static int
+call_protocol_soon(PipeTransport *self, PyObject *method_name, PyObject *argument)
+{
+    NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->loop);
+    PyObject *protocol = Py_NewRef(self->protocol);
+    PyObject *method = PyObject_GetAttr(protocol, method_name); // runs Python
+    int status = method == NULL ? -1 : loop_call_soon(&loop->loop, method, argument, NULL);
+    Py_XDECREF(method);
+    Py_DECREF(protocol);
+    Py_DECREF((PyObject *)loop);
     return status;
 }
 
@@ -101,33 +117,42 @@ int
 pipe_transport_schedule_start(PipeTransport *self, bool reads, PyObject *waiter)
 {
     core_state *state = self->loop->loop.state;
-    PyObject *made = PyObject_GetAttr(self->protocol, state->name_connection_made);
-    int status = made == NULL ? -1
-                              : loop_call_soon(&self->loop->loop, made, (PyObject *)self, NULL);
-    Py_XDECREF(made);
+    PyObject *loop = Py_NewRef((PyObject *)self->loop), *handle = NULL;
+    int status = -1;
     /* It may start to read only when connection_made() has been called, */
-    if (status < 0 || (reads && call_soon(self, state->name_start_reading, NULL) < 0)) {
-        return -1;
-    }
-    if (waiter == Py_None) {
-        return 0;
+    if (call_protocol_soon(self, state->name_connection_made, (PyObject *)self) < 0
+        || (reads && self->loop != NULL && call_soon(self, state->name_start_reading, NULL) < 0)) {
+        goto done;
     }
     /* and whoever made it goes on only then, too. */
-    PyObject *stack[] = {(PyObject *)self->loop, state->set_result_unless_cancelled, waiter, Py_None};
-    PyObject *handle = PyObject_VectorcallMethod(state->name_call_soon, stack, 4, NULL);
+    if (waiter != Py_None) {
+        PyObject *stack[] = {loop, state->set_result_unless_cancelled, waiter, Py_None};
+        handle = PyObject_VectorcallMethod(state->name_call_soon, stack, 4, NULL);
+    }
+    status = waiter == Py_None || handle != NULL ? 0 : -1;
     Py_XDECREF(handle);
-    return handle == NULL ? -1 : 0;
+done:
+    Py_DECREF(loop);
+    return status;
+}
+
+int
+pipe_transport_eof_received_soon(PipeTransport *self)
+{
+    return call_protocol_soon(self, self->loop->loop.state->name_eof_received, NULL);
 }
 
 int
 pipe_transport_watch(PipeTransport *self, unsigned event, PyObject *method_name)
 {
+    NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->loop);
     PyObject *method = PyObject_GetAttr((PyObject *)self, method_name);
     PyObject *handle = method == NULL ? NULL
-                                      : loop_watch_fd(&self->loop->loop, self->fd, event, method,
-                                                      NULL, NULL);
+                                      : loop_watch_fd(&loop->loop, self->fd, event, method, NULL,
+                                                      NULL);
     Py_XDECREF(method);
     Py_XDECREF(handle);
+    Py_DECREF((PyObject *)loop);
     return handle == NULL ? -1 : 0;
 }
 
@@ -257,8 +282,11 @@ pipe_transport_traverse(PyObject *op, visitproc visit, void *arg)
     PipeTransport *self = (PipeTransport *)op;
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->extra);
-    Py_VISIT(self->dict);
+    Py_VISIT(self->stock_high_water);
     Py_VISIT((PyObject *)self->loop);
+    Py_VISIT(self->stock_low_water);
+    Py_VISIT(self->stock_protocol_paused);
+    Py_VISIT(self->dict);
     Py_VISIT(self->protocol);
     Py_VISIT(self->pipe);
     return 0;
@@ -269,10 +297,13 @@ pipe_transport_clear(PyObject *op)
 {
     PipeTransport *self = (PipeTransport *)op;
     Py_CLEAR(self->extra);
-    Py_CLEAR(self->dict);
+    Py_CLEAR(self->stock_high_water);
     NetLoop *loop = self->loop;
     self->loop = NULL;
     Py_XDECREF((PyObject *)loop);
+    Py_CLEAR(self->stock_low_water);
+    Py_CLEAR(self->stock_protocol_paused);
+    Py_CLEAR(self->dict);
     Py_CLEAR(self->protocol);
     Py_CLEAR(self->pipe);
     return 0;

@@ -61,6 +61,9 @@ int pipe_transport_init(PipeTransport *self, const pipe_arguments *arguments, co
    and the waiter. 0 or -1. */
 int pipe_transport_schedule_start(PipeTransport *self, bool reads, PyObject *waiter);
 
+/* Schedules protocol.eof_received(): 0 or -1. Runs Python. */
+int pipe_transport_eof_received_soon(PipeTransport *self);
+
 /* Has a method of the transport called when the fd is ready: 0 or -1. */
 int pipe_transport_watch(PipeTransport *self, unsigned event, PyObject *method_name);
 

@@ -15,7 +15,7 @@
 
 typedef struct {
     PipeTransport pipe;
-    uint32_t max_size; /* bytes asked of one read() */
+    Py_ssize_t max_size; /* bytes asked of one read() */
     bool is_paused;
 } ReadPipeTransport;
 
@@ -82,13 +82,7 @@ read_eof(PipeTransport *self)
     if (self->loop == NULL || self->is_ending) {
         return 0;
     }
-    PyObject *eof_received = PyObject_GetAttr(self->protocol,
-                                              self->loop->loop.state->name_eof_received);
-    int status = eof_received == NULL || self->loop == NULL
-                     ? -(eof_received == NULL)
-                     : loop_call_soon(&self->loop->loop, eof_received, NULL, NULL);
-    Py_XDECREF(eof_received);
-    return status < 0 ? -1 : pipe_transport_end(self, Py_None);
+    return pipe_transport_eof_received_soon(self) < 0 ? -1 : pipe_transport_end(self, Py_None);
 }
 
 static PyObject *
@@ -98,7 +92,8 @@ ReadPipe_read_ready(PyObject *op, PyObject *Py_UNUSED(unused))
     if (self->pipe.is_closing || self->pipe.loop == NULL) {
         Py_RETURN_NONE;
     }
-    size_t size = self->max_size < READ_SIZE_BYTES ? self->max_size : READ_SIZE_BYTES;
+    size_t size = (size_t)self->max_size < READ_SIZE_BYTES ? (size_t)self->max_size
+                                                           : READ_SIZE_BYTES;
     NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->pipe.loop); /* its buffer is read into */
     char *buffer = net_loop_read_buffer(loop);
     ssize_t count = buffer == NULL ? -1 : pipe_transport_read(&self->pipe, buffer, size);
@@ -255,7 +250,8 @@ static PyMethodDef ReadPipe_methods[] = {
 
 static PyMemberDef ReadPipe_members[] = {
     PIPE_MEMBERS,
-    {"max_size", T_UINT, offsetof(ReadPipeTransport, max_size), 0, "Bytes asked of one read()."},
+    {"max_size", T_PYSSIZET, offsetof(ReadPipeTransport, max_size), 0,
+     "Bytes asked of one read()."},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -300,7 +300,9 @@ WritePipe_write(PyObject *op, PyObject *data)
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
         return self->queue.count > 0 ? NULL : none_or_null(write_failed(self));
     }
-    int status = view.len == 0 ? 0 : write_view(self, data, &view);
+    /* A subclass may have its buffer made in Python, and have ended the transport. */
+    bool is_over = self->pipe.is_closing || self->pipe.loop == NULL;
+    int status = view.len == 0 || is_over ? 0 : write_view(self, data, &view);
     PyBuffer_Release(&view);
     return none_or_null(status);
 }

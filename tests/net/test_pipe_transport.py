@@ -9,7 +9,9 @@ import os
 import pty
 import re
 import socket
+import sys
 import tty
+import weakref
 
 import pytest
 import support
@@ -187,6 +189,15 @@ class TestReading:
             sending = loop.run_in_executor(None, write)
             assert await protocol.received(len(payload)) == payload
             await sending
+
+    @pytest.mark.parametrize('size', [2, 1 << 32])
+    async def test_max_size(self, loop, size):
+        async with reading() as (transport, protocol, writer):
+            transport.max_size = size
+            put(writer, b'abc')
+            assert await protocol.received(3) == b'abc'
+            assert protocol.count('data') == (2 if size == 2 else 1)
+            assert transport.max_size == size
 
     async def test_another_protocol(self, loop):
         async with reading() as (transport, first, writer):
@@ -560,6 +571,57 @@ class TestOurs:
         async with writing(protocol=Closing()) as (transport, protocol, _):
             await protocol.lost()
             await gone(transport)
+            assert not loop._selector.get_map()
+
+    async def test_inherited_slots(self, loop):
+        """What somebody puts there is let go with the transport."""
+
+        class Value:
+            pass
+
+        async with writing() as (transport, _, _):
+            value = Value()
+            for name in ('_high_water', '_low_water', '_protocol_paused'):
+                getattr(asyncio.transports._FlowControlMixin, name).__set__(transport, value)
+            assert gc.get_referents(transport).count(value) == 3
+            seen = weakref.ref(value)
+            del value
+        loop.call_soon(lambda: None)
+        del transport, _
+        await iterations(2)
+        gc.collect()
+        assert seen() is None
+
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason='__buffer__ is new in 3.12')
+    async def test_ended_while_the_buffer_is_made(self, loop):
+        class Data(bytes):
+            def __buffer__(self, flags):
+                transport.abort()
+                transport._call_connection_lost(None)
+                return super().__buffer__(flags)
+
+        async with writing() as (transport, protocol, _):
+            transport.write(Data(b'x'))
+            assert protocol.count('lost') == 1
+
+    @pytest.mark.parametrize('make', ['connect_read_pipe', 'connect_write_pipe'])
+    async def test_ended_while_it_is_made(self, loop, make):
+        """By a protocol that finds it, with the garbage collector's help."""
+
+        class Ending(asyncio.Protocol):
+            def __getattribute__(self, name):
+                if name == 'connection_made':
+                    for found in gc.get_objects():
+                        if type(found).__name__.endswith('PipeTransport'):
+                            found._call_connection_lost(None)
+                return super().__getattribute__(name)
+
+        reader, writer = pipe_ends('pipe')
+        with reader, writer:
+            file = reader if make == 'connect_read_pipe' else writer
+            transport, _ = await getattr(loop, make)(Ending, file)
+            assert file.closed
+            assert transport.is_closing()
             assert not loop._selector.get_map()
 
     async def test_views_of_items(self, loop):
