@@ -213,8 +213,8 @@ class TestSignals:
 
     async def test_killed_by_others(self, loop):
         process = await asyncio.create_subprocess_exec('sleep', '60')
-        os.kill(process.pid, signal.SIGHUP)
-        assert await process.wait() == -signal.SIGHUP
+        os.kill(process.pid, signal.SIGTERM)
+        assert await process.wait() == -signal.SIGTERM
 
     @pytest.mark.parametrize('how', ['kill', 'terminate'])
     async def test_after_the_exit(self, loop, how):
