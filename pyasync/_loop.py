@@ -241,9 +241,11 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         return make(self, *args, **kwargs)
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, *args, **kwargs):
-        if sslcontext is not None or not self._accepts_in_c(sock) or kwargs:
+        if sslcontext is not None or not self._accepts_in_c(sock):
             super()._start_serving(protocol_factory, sock, sslcontext, *args, **kwargs)
             return
+        # From 3.15 on there is a context, the last of the arguments.
+        args += tuple(kwargs.values())
         self._add_reader(
             sock.fileno(), self._accept_ready, protocol_factory, sock, sslcontext, *args
         )
