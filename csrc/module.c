@@ -4,13 +4,13 @@
 
 #include "base/check.h"
 #include "core/bridge.h"
+#include "core/coroutine.h"
 #include "core/future.h"
 #include "core/handle.h"
 #include "core/loop.h"
 #include "core/state.h"
 #include "core/task.h"
 #include "net/accept.h"
-#include "net/coroutine.h"
 #include "net/datagram_transport.h"
 #include "net/net_loop.h"
 #include "net/read_pipe_transport.h"
@@ -84,8 +84,8 @@ core_exec(PyObject *module)
         || future_iter_init_type(module, state) < 0
         || task_init_type(module, state) < 0
         || task_step_init_type(module, state) < 0
-        || net_loop_init_type(module, state) < 0
         || coroutine_init_type(module, state) < 0
+        || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
         || transport_init_type(module, state) < 0

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "core/report.h"
-#include "net/coroutine.h"
+#include "net/net_coroutine.h"
 #include "net/net_methods.h"
 #include "net/stream_transport.h"
 
@@ -26,18 +26,20 @@ enum {
 };
 
 static void
-drop_connection(Coroutine *self)
+drop_connection(Coroutine *op)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     if (self->fd >= 0) {
         (void)close(self->fd); /* no transport was made of it */
         self->fd = -1;
     }
+    net_coroutine_drop(op);
 }
 
 /* The pending exception ended a connection before it began: in debug mode asyncio tells of it, else it
    is dropped in silence. 0 or -1. Runs Python. */
 static int
-connection_failed(Coroutine *self)
+connection_failed(NetCoroutine *self)
 {
     if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
         || PyErr_ExceptionMatches(PyExc_SystemExit)) {
@@ -63,15 +65,16 @@ connection_failed(Coroutine *self)
 
 /* Makes protocol and transport: 0, or -1 with an exception. Runs Python. */
 static int
-make_connection(Coroutine *self)
+make_connection(NetCoroutine *self)
 {
     self->items[ITEM_PROTOCOL] = PyObject_CallNoArgs(self->items[ITEM_FACTORY]); // runs Python
     if (self->items[ITEM_PROTOCOL] == NULL) {
         return -1;
     }
-    self->future = PyObject_CallMethodNoArgs((PyObject *)self->loop,
-                                             self->loop->loop.state->name_create_future);
-    if (self->future == NULL) {
+    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)self->loop,
+                                                 self->loop->loop.state->name_create_future);
+    self->coroutine.future = future;
+    if (future == NULL) {
         return -1;
     }
     transport_source source = {
@@ -86,13 +89,14 @@ make_connection(Coroutine *self)
     };
     self->fd = -1; /* the transport's now */
     self->items[ITEM_TRANSPORT] = stream_transport_new(self->loop, self->items[ITEM_PROTOCOL],
-                                                       self->future, &source); // runs Python
+                                                       future, &source); // runs Python
     return self->items[ITEM_TRANSPORT] == NULL ? -1 : 0;
 }
 
 static int
-start_connection(Coroutine *self, PyObject **result)
+start_connection(Coroutine *op, PyObject **result)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     if (make_connection(self) == 0) {
         return 0;
     }
@@ -104,11 +108,12 @@ start_connection(Coroutine *self, PyObject **result)
 }
 
 /* The transport has begun, or the task was cancelled before. */
-static void
-finish_connection(Coroutine *self, PyObject **result)
+static int
+end_connection(Coroutine *op, PyObject **result)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     if (*result != NULL) {
-        return;
+        return 1;
     }
     PyObject *exception = PyErr_GetRaisedException();
     int closed = transport_close((Transport *)self->items[ITEM_TRANSPORT]); // runs Python
@@ -120,13 +125,13 @@ finish_connection(Coroutine *self, PyObject **result)
         Py_DECREF(exception);
     }
     *result = closed < 0 ? NULL : Py_NewRef(Py_None);
+    return closed < 0 ? -1 : 1;
 }
 
 static const coroutine_kind connection_kind = {
-    .name = "_accept_connection2",
-    .qualname = "BaseSelectorEventLoop._accept_connection2",
+    NET_COROUTINE_KIND("_accept_connection2", "BaseSelectorEventLoop"),
     .start = start_connection,
-    .finish = finish_connection,
+    .resume = end_connection,
     .drop = drop_connection,
 };
 
@@ -152,7 +157,7 @@ serve_connection(NetLoop *loop, const listener *from, int fd, const inet_address
         return -1;
     }
     PyObject *items[] = {from->factory, from->server, context};
-    Coroutine *coroutine = (Coroutine *)coroutine_new(loop, &connection_kind, items, 3);
+    NetCoroutine *coroutine = net_coroutine_new(loop, &connection_kind, items, 3);
     if (coroutine == NULL) {
         (void)close(fd);
         Py_XDECREF(context);
@@ -163,7 +168,7 @@ serve_connection(NetLoop *loop, const listener *from, int fd, const inet_address
     coroutine->family = from->family;
     coroutine->type = from->type;
     coroutine->proto = from->proto;
-    PyObject *stack[] = {(PyObject *)loop, (PyObject *)coroutine, context};
+    PyObject *stack[] = {(PyObject *)loop, coroutine_begin(&coroutine->coroutine), context};
     PyObject *task = PyObject_VectorcallMethod(state->name_create_task, stack, 2,
                                                context == NULL ? NULL : state->context_keyword);
     if (task == NULL) {

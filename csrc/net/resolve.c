@@ -8,7 +8,7 @@
 #include "net/net_methods.h"
 
 #include "core/args.h"
-#include "net/coroutine.h"
+#include "net/net_coroutine.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -204,8 +204,9 @@ make_answer(core_state *state, const inet_address *address, const answer_kind *k
 }
 
 static int
-start_literal(Coroutine *self, PyObject **result)
+start_literal(Coroutine *op, PyObject **result)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     core_state *state = self->loop->loop.state;
     answer_kind kinds[MOST_ENTRIES];
     if (PySys_Audit("socket.getaddrinfo", "OOiii", self->items[ITEM_HOST], self->items[ITEM_PORT],
@@ -221,26 +222,28 @@ static PyObject *
 literal_coroutine(NetLoop *loop, const query *asked, const inet_address *address)
 {
     static const coroutine_kind kind = {
-        .name = "getaddrinfo",
-        .qualname = "BaseEventLoop.getaddrinfo",
+        NET_COROUTINE_KIND("getaddrinfo", "BaseEventLoop"),
+        .drop = net_coroutine_drop,
         .start = start_literal,
     };
-    Coroutine *self = (Coroutine *)coroutine_new(
-        loop, &kind, (PyObject *[]){asked->host, asked->port}, 2);
-    if (self != NULL) {
-        self->peer = *address;
-        self->family = asked->family;
-        self->type = asked->type;
-        self->proto = asked->proto;
+    NetCoroutine *self = net_coroutine_new(loop, &kind,
+                                           (PyObject *[]){asked->host, asked->port}, 2);
+    if (self == NULL) {
+        return NULL;
     }
-    return (PyObject *)self;
+    self->peer = *address;
+    self->family = asked->family;
+    self->type = asked->type;
+    self->proto = asked->proto;
+    return coroutine_begin(&self->coroutine);
 }
 
 /* ---- other calls that ask nobody ---- */
 
 static int
-start_answered(Coroutine *self, PyObject **result)
+start_answered(Coroutine *op, PyObject **result)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     *result = Py_NewRef(self->items[ITEM_ANSWER]);
     return 1;
 }
@@ -249,11 +252,12 @@ static PyObject *
 answered_coroutine(NetLoop *loop, PyObject *answer)
 {
     static const coroutine_kind kind = {
-        .name = "getaddrinfo",
-        .qualname = "BaseEventLoop.getaddrinfo",
+        NET_COROUTINE_KIND("getaddrinfo", "BaseEventLoop"),
+        .drop = net_coroutine_drop,
         .start = start_answered,
     };
-    return coroutine_new(loop, &kind, &answer, 1);
+    NetCoroutine *self = net_coroutine_new(loop, &kind, &answer, 1);
+    return self == NULL ? NULL : coroutine_begin(&self->coroutine);
 }
 
 /* socket.getaddrinfo() of a literal or no host: the list; or NULL where the answer is an error, which
@@ -308,8 +312,9 @@ NetLoop_getaddrinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObj
 /* ---- getnameinfo ---- */
 
 static int
-start_getnameinfo(Coroutine *self, PyObject **result)
+start_getnameinfo(Coroutine *op, PyObject **result)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     core_state *state = self->loop->loop.state;
     *result = PyObject_CallFunctionObjArgs(state->socket_getnameinfo, self->items[0],
                                            self->items[1], NULL); // runs Python
@@ -321,8 +326,8 @@ NetLoop_getnameinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObj
 {
     static const args_names parameters = {{"sockaddr", "flags"}, 2, 2, 1};
     static const coroutine_kind kind = {
-        .name = "getnameinfo",
-        .qualname = "BaseEventLoop.getnameinfo",
+        NET_COROUTINE_KIND("getnameinfo", "BaseEventLoop"),
+        .drop = net_coroutine_drop,
         .start = start_getnameinfo,
     };
     NetLoop *self = (NetLoop *)op;
@@ -334,7 +339,8 @@ NetLoop_getnameinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObj
         && is_unpatched(state, state->name_getnameinfo, state->socket_getnameinfo)
         && args_bind_names(&parameters, args, nargs, kwnames, bound) && read_int(bound[1], &flags)
         && (flags & NI_NUMERICHOST) && (flags & NI_NUMERICSERV)) {
-        return coroutine_new(self, &kind, bound, 2);
+        NetCoroutine *coroutine = net_coroutine_new(self, &kind, bound, 2);
+        return coroutine == NULL ? NULL : coroutine_begin(&coroutine->coroutine);
     }
     PyErr_Clear(); /* asyncio's method meets it again */
     return net_loop_call_stock(self, "getnameinfo", args, nargs, kwnames);

@@ -12,7 +12,7 @@
 /* The address as asyncio resolves it, for the error: (host, port), for IPv6 with flowinfo and scope
    id, or the path. */
 static PyObject *
-resolved_address(Coroutine *self)
+resolved_address(NetCoroutine *self)
 {
     PyObject *address = self->items[ITEM_SECOND];
     int family = self->address.name.any.sa_family;
@@ -33,7 +33,7 @@ resolved_address(Coroutine *self)
 
 /* OSError(error, "Connect call failed <address>"). */
 static int
-connect_failed(Coroutine *self, int error)
+connect_failed(NetCoroutine *self, int error)
 {
     PyObject *address = resolved_address(self);
     PyObject *message = address == NULL ? NULL
@@ -52,7 +52,7 @@ connect_failed(Coroutine *self, int error)
 
 /* count: whether connect() has been called. */
 static int
-attempt_connect(Coroutine *self, int fd, PyObject **result)
+attempt_connect(NetCoroutine *self, int fd, PyObject **result)
 {
     if (self->count == 0) {
         self->count = 1;
@@ -97,7 +97,7 @@ accepts_connect(core_state *state, PyObject *const *arguments, socket_address *a
 
 /* A non-blocking socket.socket of an accepted fd, which it takes over. Runs Python. */
 static PyObject *
-socket_of_accepted(Coroutine *self, int fd)
+socket_of_accepted(NetCoroutine *self, int fd)
 {
     core_state *state = self->loop->loop.state;
     PyObject *listener = self->items[ITEM_SOCK];
@@ -116,7 +116,7 @@ socket_of_accepted(Coroutine *self, int fd)
 }
 
 static int
-attempt_accept(Coroutine *self, int fd, PyObject **result)
+attempt_accept(NetCoroutine *self, int fd, PyObject **result)
 {
     socket_address from = {.size = sizeof(from.name)};
     int accepted = accept4(fd, &from.name.any, &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -9,14 +9,14 @@
 #include <string.h>
 
 static const sock_op *
-op_of(const Coroutine *self)
+op_of(const NetCoroutine *self)
 {
-    return (const sock_op *)self->kind;
+    return (const sock_op *)self->coroutine.kind;
 }
 
 /* The socket's fd now, -1 where it is closed; or -2 with an exception. */
 static int
-fd_now(Coroutine *self)
+fd_now(NetCoroutine *self)
 {
     core_state *state = self->loop->loop.state;
     PyObject *number = PyObject_CallOneArg(state->socket_fileno, self->items[ITEM_SOCK]);
@@ -27,15 +27,15 @@ fd_now(Coroutine *self)
 
 /* Ends the watching, if it is still ours. Keeps the pending exception. */
 static void
-stop_watching(Coroutine *self, bool is_reported)
+stop_watching(NetCoroutine *self, bool is_reported)
 {
     int fd = self->fd;
-    Loop *loop = &self->loop->loop;
-    unsigned event = op_of(self)->event;
     if (fd < 0) {
         return;
     }
     self->fd = -1;
+    Loop *loop = &self->loop->loop;
+    unsigned event = op_of(self)->event;
     if (!loop_is_watching_with(loop, fd, event, (PyObject *)self)) {
         return;
     }
@@ -51,19 +51,21 @@ stop_watching(Coroutine *self, bool is_reported)
 }
 
 void
-sock_op_drop(Coroutine *self)
+sock_op_drop(Coroutine *op)
 {
-    stop_watching(self, false);
+    stop_watching((NetCoroutine *)op, false);
+    net_coroutine_drop(op);
 }
 
 /* Has the Coroutine wait for its fd, with a new future: 0 or -1. Runs Python. */
 static int
-wait_for_fd(Coroutine *self, int fd)
+wait_for_fd(NetCoroutine *self, int fd)
 {
     Loop *loop = &self->loop->loop;
     core_state *state = loop->state;
-    self->future = PyObject_CallMethodNoArgs((PyObject *)loop, state->name_create_future);
-    if (self->future == NULL || net_loop_ensure_fd_is_free(self->loop, fd) < 0) {
+    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)loop, state->name_create_future);
+    self->coroutine.future = future;
+    if (future == NULL || net_loop_ensure_fd_is_free(self->loop, fd) < 0) {
         return -1;
     }
     self->fd = fd;
@@ -77,8 +79,9 @@ wait_for_fd(Coroutine *self, int fd)
 }
 
 int
-sock_op_start(Coroutine *self, PyObject **result)
+sock_op_start(Coroutine *op, PyObject **result)
 {
+    NetCoroutine *self = (NetCoroutine *)op;
     int fd = fd_now(self);
     int status = fd == -2 ? -1 : op_of(self)->attempt(self, fd, result);
     return status == 0 ? wait_for_fd(self, fd) : status;
@@ -118,9 +121,11 @@ tell_future(core_state *state, PyObject *future, PyObject *result)
 
 /* The fd of a Coroutine that waits is ready: 0 or -1. */
 static int
-try_again(core_state *state, Coroutine *self)
+try_again(core_state *state, NetCoroutine *self)
 {
-    int is_done = self->state != COROUTINE_WAITING ? 1 : future_is_done(state, self->future);
+    int is_done = self->coroutine.state != COROUTINE_WAITING
+                      ? 1
+                      : future_is_done(state, self->coroutine.future);
     if (is_done != 0) {
         stop_watching(self, false); /* it was cancelled, and has not been resumed yet */
         return is_done < 0 ? -1 : 0;
@@ -137,8 +142,8 @@ try_again(core_state *state, Coroutine *self)
             || PyErr_ExceptionMatches(PyExc_SystemExit))) {
         return -1;
     }
-    if (self->state == COROUTINE_WAITING) {
-        PyObject *future = Py_NewRef(self->future);
+    if (self->coroutine.state == COROUTINE_WAITING) {
+        PyObject *future = Py_NewRef(self->coroutine.future);
         stop_watching(self, true);
         status = tell_future(state, future, result);
         Py_DECREF(future);
@@ -160,8 +165,8 @@ sock_op_ready(PyObject *Py_UNUSED(unused), PyObject *op)
         return NULL;
     }
     core_state *state = state_of_module(module);
-    Coroutine *self = (Coroutine *)op;
-    if (!Py_IS_TYPE(op, state->Coroutine_type) || self->kind->drop != sock_op_drop) {
+    NetCoroutine *self = (NetCoroutine *)op;
+    if (!Py_IS_TYPE(op, state->Coroutine_type) || self->coroutine.kind->drop != sock_op_drop) {
         PyErr_SetString(PyExc_TypeError, "not a sock_*() call");
         return NULL;
     }
@@ -199,12 +204,13 @@ sock_op_call(NetLoop *loop, const sock_op *op, PyObject *const *args, Py_ssize_t
         PyErr_Clear(); /* asyncio's method meets it again */
         return net_loop_call_stock(loop, op->kind.name, args, nargs, kwnames);
     }
-    Coroutine *self = (Coroutine *)coroutine_new(loop, &op->kind, bound, SOCK_OP_PARAMETERS);
-    if (self != NULL) {
-        memcpy(&self->address.name, &address.name, address.size);
-        self->address.size = address.size;
+    NetCoroutine *self = net_coroutine_new(loop, &op->kind, bound, SOCK_OP_PARAMETERS);
+    if (self == NULL) {
+        return NULL;
     }
-    return (PyObject *)self;
+    memcpy(&self->address.name, &address.name, address.size);
+    self->address.size = address.size;
+    return coroutine_begin(&self->coroutine);
 }
 
 /* Reads a member of _socket.socket itself: socket.socket's properties of that name make enums. */

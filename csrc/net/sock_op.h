@@ -18,7 +18,7 @@
 
 #include "core/args.h"
 #include "net/address.h"
-#include "net/coroutine.h"
+#include "net/net_coroutine.h"
 #include "net/net_loop.h"
 
 #include <errno.h>
@@ -38,14 +38,14 @@ typedef struct {
        may fill in address. May leave an exception: then it cannot. NULL: always. */
     bool (*accepts)(core_state *state, PyObject *const *arguments, socket_address *address);
     /* Tries once: 1 with a new reference in *result, 0 where it would block, or -1. May run Python. */
-    int (*attempt)(Coroutine *self, int fd, PyObject **result);
+    int (*attempt)(NetCoroutine *self, int fd, PyObject **result);
 } sock_op;
 
-int sock_op_start(Coroutine *self, PyObject **result);
-void sock_op_drop(Coroutine *self);
+int sock_op_start(Coroutine *op, PyObject **result);
+void sock_op_drop(Coroutine *op);
 
 #define SOCK_OP_KIND(method)                                                                 \
-    {.name = method, .qualname = "BaseSelectorEventLoop." method, .start = sock_op_start,    \
+    {NET_COROUTINE_KIND(method, "BaseSelectorEventLoop"), .start = sock_op_start,            \
      .drop = sock_op_drop}
 
 /* The method of the loop that `op` is: a Coroutine, or what asyncio's own method answers. */

@@ -55,7 +55,7 @@ direct_size(const NetLoop *loop, int fd, Py_ssize_t size)
 
 /* Receives up to `size` bytes as a new bytes object: 1, 0 where that would block, or -1. */
 static int
-receive_bytes(Coroutine *self, int fd, Py_ssize_t size, socket_address *from, PyObject **result)
+receive_bytes(NetCoroutine *self, int fd, Py_ssize_t size, socket_address *from, PyObject **result)
 {
     Py_ssize_t direct = direct_size(self->loop, fd, size);
     if (direct == 0) {
@@ -113,7 +113,7 @@ pair_with_address(PyObject *value, socket_address *from, PyObject **result)
 }
 
 static int
-attempt_recv(Coroutine *self, int fd, PyObject **result)
+attempt_recv(NetCoroutine *self, int fd, PyObject **result)
 {
     Py_ssize_t size = parse_size(self->items[ITEM_SECOND], "recv");
     if (size == 0) {
@@ -124,7 +124,7 @@ attempt_recv(Coroutine *self, int fd, PyObject **result)
 }
 
 static int
-attempt_recv_into(Coroutine *self, int fd, PyObject **result)
+attempt_recv_into(NetCoroutine *self, int fd, PyObject **result)
 {
     Py_buffer view;
     if (get_writable(self->items[ITEM_SECOND], &view, "w*:recv_into") < 0) {
@@ -140,7 +140,7 @@ attempt_recv_into(Coroutine *self, int fd, PyObject **result)
 }
 
 static int
-attempt_recvfrom(Coroutine *self, int fd, PyObject **result)
+attempt_recvfrom(NetCoroutine *self, int fd, PyObject **result)
 {
     socket_address from;
     PyObject *data;
@@ -151,7 +151,7 @@ attempt_recvfrom(Coroutine *self, int fd, PyObject **result)
 
 /* How much recvfrom_into() is to receive: >= 0, or -1 with an exception. Runs Python (len). */
 static Py_ssize_t
-size_into(Coroutine *self)
+size_into(NetCoroutine *self)
 {
     PyObject *nbytes = self->items[ITEM_THIRD];
     Py_ssize_t size = nbytes == NULL ? 0 : PyLong_AsSsize_t(nbytes);
@@ -168,7 +168,7 @@ size_into(Coroutine *self)
 }
 
 static int
-attempt_recvfrom_into(Coroutine *self, int fd, PyObject **result)
+attempt_recvfrom_into(NetCoroutine *self, int fd, PyObject **result)
 {
     socket_address from;
     Py_buffer view;

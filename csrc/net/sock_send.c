@@ -9,7 +9,7 @@
 
 /* The buffer is held from the first try to the last; count is what has been sent. */
 static int
-attempt_sendall(Coroutine *self, int fd, PyObject **result)
+attempt_sendall(NetCoroutine *self, int fd, PyObject **result)
 {
     if (self->view.obj == NULL
         && PyObject_GetBuffer(self->items[ITEM_SECOND], &self->view, PyBUF_SIMPLE) < 0) {
@@ -29,7 +29,7 @@ attempt_sendall(Coroutine *self, int fd, PyObject **result)
 }
 
 static int
-attempt_sendto(Coroutine *self, int fd, PyObject **result)
+attempt_sendto(NetCoroutine *self, int fd, PyObject **result)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(self->items[ITEM_SECOND], &view, PyBUF_SIMPLE) < 0) { // runs Python

@@ -1,36 +1,29 @@
 /* coroutine.c -- resuming a Coroutine, by C (am_send) and by Python (send, throw, close). */
 
-#include "net/coroutine.h"
+#include "core/coroutine.h"
 
 #include "base/check.h"
 #include "core/future.h"
 
-PyObject *
-coroutine_new(NetLoop *loop, const coroutine_kind *kind, PyObject *const *items, Py_ssize_t count)
+#include <string.h>
+
+Coroutine *
+coroutine_new(core_state *state, const coroutine_kind *kind)
 {
-    assert(count <= COROUTINE_ITEMS);
-    core_state *state = loop->loop.state;
-    Coroutine *self = PyObject_GC_New(Coroutine, state->Coroutine_type);
+    Py_ssize_t extra = kind->size_bytes - (Py_ssize_t)sizeof(Coroutine);
+    assert(extra >= 0);
+    Coroutine *self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
     if (self == NULL) {
         return NULL;
     }
     LIVE_ADD(state, LIVE_COROUTINE);
+    self->module_state = state;
     self->kind = kind;
-    self->loop = (NetLoop *)Py_NewRef((PyObject *)loop);
     self->future = NULL;
-    for (Py_ssize_t i = 0; i < COROUTINE_ITEMS; i++) {
-        self->items[i] = i < count ? Py_XNewRef(items[i]) : NULL;
-    }
-    self->view = (Py_buffer){0};
-    self->count = 0;
-    self->fd = -1;
-    self->family = self->type = self->proto = 0;
-    self->peer.is_known = false;
-    self->address.size = 0;
-    self->state = COROUTINE_NEW;
     self->weakrefs = NULL;
-    PyObject_GC_Track((PyObject *)self);
-    return (PyObject *)self;
+    self->state = COROUTINE_NEW;
+    memset(self + 1, 0, (size_t)extra);
+    return self;
 }
 
 /* Ends it, however that came about. Keeps the pending exception. Runs Python (destructors). */
@@ -43,15 +36,9 @@ end(Coroutine *self)
     self->state = COROUTINE_DONE;
     PyObject *pending = PyErr_GetRaisedException();
     if (self->kind->drop != NULL) {
-        self->kind->drop(self);
-    }
-    if (self->view.obj != NULL) {
-        PyBuffer_Release(&self->view);
+        self->kind->drop(self); // runs Python
     }
     Py_CLEAR(self->future);
-    for (Py_ssize_t i = 0; i < COROUTINE_ITEMS; i++) {
-        Py_CLEAR(self->items[i]);
-    }
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);
     }
@@ -61,7 +48,7 @@ end(Coroutine *self)
 static PySendResult
 yield_future(Coroutine *self, PyObject **result)
 {
-    core_state *state = self->loop->loop.state;
+    core_state *state = self->module_state;
     if (future_is_exact(state, self->future)) {
         ((Future *)self->future)->is_blocking = true;
     }
@@ -78,7 +65,7 @@ yield_future(Coroutine *self, PyObject **result)
 static PyObject *
 result_of(Coroutine *self)
 {
-    core_state *state = self->loop->loop.state;
+    core_state *state = self->module_state;
     if (future_is_exact(state, self->future)) {
         Future *future = (Future *)self->future;
         if (future->state == FUTURE_PENDING) {
@@ -90,16 +77,28 @@ result_of(Coroutine *self)
     return PyObject_CallMethodNoArgs(self->future, state->name_result); // runs Python
 }
 
-/* After the future: gives `result`, or the pending exception, to the kind. */
+/* What start() or resume() answered. */
 static PySendResult
-finish(Coroutine *self, PyObject **result)
+after_step(Coroutine *self, int status, PyObject **result)
 {
-    self->state = COROUTINE_RUNNING;
-    if (self->kind->finish != NULL) {
-        self->kind->finish(self, result); // runs Python
+    if (status == 0) {
+        return yield_future(self, result);
     }
     end(self);
-    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+    return status < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+/* After the future: gives `result`, or the pending exception, to the kind. */
+static PySendResult
+resume(Coroutine *self, PyObject **result)
+{
+    int status = *result == NULL ? -1 : 1;
+    self->state = COROUTINE_RUNNING;
+    if (self->kind->resume != NULL) {
+        Py_CLEAR(self->future);
+        status = self->kind->resume(self, result); // runs Python
+    }
+    return after_step(self, status, result);
 }
 
 static PySendResult
@@ -115,15 +114,10 @@ Coroutine_am_send(PyObject *op, PyObject *value, PyObject **result)
             return PYGEN_ERROR;
         }
         self->state = COROUTINE_RUNNING;
-        int started = self->kind->start(self, result); // runs Python
-        if (started == 0) {
-            return yield_future(self, result);
-        }
-        end(self);
-        return started < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+        return after_step(self, self->kind->start(self, result), result); // runs Python
     case COROUTINE_WAITING:
         *result = result_of(self);
-        return finish(self, result);
+        return resume(self, result);
     case COROUTINE_RUNNING:
         PyErr_SetString(PyExc_ValueError, "coroutine already executing");
         return PYGEN_ERROR;
@@ -207,7 +201,7 @@ Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     PyObject *result = NULL;
-    PySendResult status = finish(self, &result);
+    PySendResult status = resume(self, &result);
     return as_method_result(status, result);
 }
 
@@ -219,12 +213,17 @@ Coroutine_close(PyObject *op, PyObject *Py_UNUSED(unused))
         PyErr_SetString(PyExc_ValueError, "coroutine already executing");
         return NULL;
     }
-    if (self->state == COROUTINE_WAITING && self->kind->finish != NULL) {
+    if (self->state == COROUTINE_WAITING && self->kind->resume != NULL) {
         PyErr_SetNone(PyExc_GeneratorExit);
         PyObject *result = NULL;
-        finish(self, &result);
+        PySendResult status = resume(self, &result);
         Py_XDECREF(result);
-        if (result == NULL && !PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+        if (status == PYGEN_NEXT) {
+            PyErr_SetString(PyExc_RuntimeError, "coroutine ignored GeneratorExit");
+            return NULL;
+        }
+        if (status == PYGEN_ERROR && !PyErr_ExceptionMatches(PyExc_GeneratorExit)
+            && !PyErr_ExceptionMatches(PyExc_StopIteration)) {
             return NULL;
         }
         PyErr_Clear(); /* it ended as close() asked it to */
@@ -287,13 +286,8 @@ Coroutine_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Coroutine *self = (Coroutine *)op;
     Py_VISIT(Py_TYPE(op));
-    Py_VISIT((PyObject *)self->loop);
     Py_VISIT(self->future);
-    for (Py_ssize_t i = 0; i < COROUTINE_ITEMS; i++) {
-        Py_VISIT(self->items[i]);
-    }
-    Py_VISIT(self->view.obj);
-    return 0;
+    return self->kind->traverse == NULL ? 0 : self->kind->traverse(self, visit, arg);
 }
 
 static int
@@ -334,7 +328,6 @@ Coroutine_dealloc(PyObject *op)
     }
     end(self);
     LIVE_SUB(state_of_dying_type(type), LIVE_COROUTINE);
-    Py_DECREF((PyObject *)self->loop);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -361,7 +354,7 @@ static PyMemberDef Coroutine_members[] = {
 };
 
 static PyType_Slot Coroutine_slots[] = {
-    {Py_tp_doc, "What a loop's method returns that asyncio defines with async def."},
+    {Py_tp_doc, "What a call returns that asyncio defines with async def."},
     {Py_am_await, Coroutine_await},
     {Py_am_send, Coroutine_am_send},
     {Py_tp_iter, PyObject_SelfIter},
@@ -380,6 +373,7 @@ static PyType_Slot Coroutine_slots[] = {
 static PyType_Spec Coroutine_spec = {
     .name = "pyasync._core.coroutine",
     .basicsize = sizeof(Coroutine),
+    .itemsize = 1,
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION
              | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = Coroutine_slots,
