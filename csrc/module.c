@@ -12,6 +12,7 @@
 #include "core/task.h"
 #include "net/accept.h"
 #include "net/datagram_transport.h"
+#include "net/native_protocol.h"
 #include "net/net_loop.h"
 #include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
@@ -88,6 +89,7 @@ core_exec(PyObject *module)
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
+        || native_protocol_init_type(module, state) < 0
         || transport_init_type(module, state) < 0
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0

@@ -88,7 +88,8 @@ state_init(core_state *state)
 #define STATE_OBJECTS(X)                                                                     \
     X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
-    X(Transport_type) X(StreamTransport_type) X(DatagramTransport_type)                     \
+    X(NativeProtocol_type) X(Transport_type) X(StreamTransport_type)                         \
+    X(DatagramTransport_type)                                                                \
     X(ReadPipeTransport_type) X(WritePipeTransport_type)                                     \
     X(context_keyword) X(stock_eager_factory)                                               \
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \

@@ -43,6 +43,7 @@ typedef struct {
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;
     PyTypeObject *Coroutine_type;
+    PyTypeObject *NativeProtocol_type;
     PyTypeObject *Transport_type;
     PyTypeObject *StreamTransport_type;
     PyTypeObject *DatagramTransport_type;

@@ -77,10 +77,16 @@ Stream_drop_buffer(Transport *transport)
 static int
 Stream_protocol_changed(Transport *transport)
 {
-    core_state *state = state_of_stream((StreamTransport *)transport);
+    StreamTransport *self = (StreamTransport *)transport;
+    core_state *state = state_of_stream(self);
     int is_buffered = PyObject_IsInstance(transport->protocol, state->BufferedProtocol);
-    ((StreamTransport *)transport)->is_buffered = is_buffered > 0; // ran Python
-    return is_buffered < 0 ? -1 : 0;
+    if (is_buffered < 0) {
+        return -1;
+    }
+    PyObject *method = is_buffered ? state->name_buffer_updated : state->name_data_received;
+    self->is_buffered = is_buffered;
+    self->receive = native_protocol_receive(state, transport->protocol, method);
+    return 0;
 }
 
 static void

@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 
+#include "net/native_protocol.h"
 #include "net/transport.h"
 #include "net/write_queue.h"
 
@@ -23,6 +24,7 @@ typedef struct {
     PyObject *empty_waiter; /* sendfile waits for the queue to be empty */
     unsigned sent_in;       /* the loop's iteration in which we sent last */
     uint32_t last_read;     /* bytes that the last read gave */
+    native_receive receive; /* of a protocol written in C; else NULL */
     bool is_buffered;       /* the protocol is an asyncio.BufferedProtocol */
     bool eof;               /* write_eof() was called */
 } StreamTransport;
