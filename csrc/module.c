@@ -17,6 +17,9 @@
 #include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
 #include "net/stream_transport.h"
+#include "net/tls_engine.h"
+#include "net/tls_protocol.h"
+#include "net/tls_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
 
@@ -54,11 +57,12 @@ static PyObject *
 core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
                          live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
                          live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Handle",
                          live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE],
-                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT]);
+                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT],
+                         "TLSProtocol", live[LIVE_TLS_PROTOCOL]);
 }
 
 #endif
@@ -94,7 +98,10 @@ core_exec(PyObject *module)
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0
         || read_pipe_transport_init_type(module, state) < 0
-        || write_pipe_transport_init_type(module, state) < 0) {
+        || write_pipe_transport_init_type(module, state) < 0
+        || tls_engine_init_type(module, state) < 0
+        || tls_protocol_init_type(module, state) < 0
+        || tls_transport_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

@@ -16,7 +16,7 @@ import threading
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 
-from . import _core, _stock, _subprocess
+from . import _core, _subprocess, _tls
 
 POLLER_VARIABLE = 'PYASYNC_POLLER'
 
@@ -128,15 +128,6 @@ _MAKE_READ_PIPE_TRANSPORT = _StockEventLoop._make_read_pipe_transport
 _MAKE_WRITE_PIPE_TRANSPORT = _StockEventLoop._make_write_pipe_transport
 _MAKE_SUBPROCESS_TRANSPORT = _StockEventLoop._make_subprocess_transport
 
-# asyncio's method makes a TLS protocol and the transport under it, which it finds in its module.
-_make_ssl_transport = _stock.rebound(
-    _MAKE_SSL_TRANSPORT,
-    {
-        **vars(asyncio.selector_events),
-        '_SelectorSocketTransport': _core._SelectorSocketTransport,
-    },
-)
-
 
 class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
     """EventLoop(selector=None): asyncio's selector event loop, with its core in C.
@@ -220,7 +211,9 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             or BaseSelectorEventLoop._make_ssl_transport is not _MAKE_SSL_TRANSPORT
         ):
             return super()._make_ssl_transport(rawsock, *args, **kwargs)
-        return _make_ssl_transport(self, rawsock, *args, **kwargs)
+        return _tls.make_transport(self, rawsock, *args, **kwargs)
+
+    start_tls = _tls.start_tls
 
     def _make_read_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
         stock = _StockEventLoop._make_read_pipe_transport

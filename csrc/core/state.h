@@ -30,6 +30,7 @@ enum live_type {
     LIVE_TIMER_HANDLE,
     LIVE_COROUTINE,
     LIVE_TRANSPORT,
+    LIVE_TLS_PROTOCOL,
     LIVE_TYPE_COUNT,
 };
 
@@ -49,12 +50,16 @@ typedef struct {
     PyTypeObject *DatagramTransport_type;
     PyTypeObject *ReadPipeTransport_type;
     PyTypeObject *WritePipeTransport_type;
+    PyTypeObject *TLSEngine_type;
+    PyTypeObject *TLSProtocol_type;
+    PyTypeObject *TLSTransport_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)
 #undef DECLARE_NAME
 #define DECLARE_IMPORT(field, module, attribute) PyObject *field;
     CORE_IMPORTS(DECLARE_IMPORT)
+    SSL_IMPORTS(DECLARE_IMPORT)
 #undef DECLARE_IMPORT
 
     PyObject *context_keyword;    /* ("context",) */

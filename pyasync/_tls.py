@@ -1,0 +1,88 @@
+"""The Python half of TLS: asyncio's own protocol and transport behind the C types that do its work.
+
+Handshake, shutdown, timeouts and errors happen once a connection and are the running version's
+code; what happens for every record is C's.
+"""
+
+import asyncio
+from asyncio import sslproto
+from asyncio.selector_events import BaseSelectorEventLoop
+
+from . import _core, _stock
+
+
+class _SSLProtocolTransport(_core._TLSTransport, sslproto._SSLProtocolTransport):
+    __slots__ = ()
+
+
+def _no_buffer(_):
+    """Stands for bytearray and memoryview where asyncio makes a connection's read buffer: the C
+    half reads into the loop's, and makes one only for a transport that asks for it."""
+
+
+_NAMESPACE = {
+    **vars(sslproto),
+    '_SSLProtocolTransport': _SSLProtocolTransport,
+    'bytearray': _no_buffer,
+    'memoryview': _no_buffer,
+}
+
+
+class SSLProtocol(_core._TLSProtocol, sslproto.SSLProtocol):
+    """A TLS connection's protocol towards the transport below it. As asyncio.sslproto.SSLProtocol."""
+
+    # What asyncio's __init__ assigns and the C half does not have.
+    __slots__ = (
+        '_app_transport_created',
+        '_extra',
+        '_server_hostname',
+        '_server_side',
+        '_ssl_handshake_timeout',
+        '_ssl_shutdown_timeout',
+        '_sslcontext',
+        '_waiter',
+    )
+
+    __init__ = _stock.rebound(sslproto.SSLProtocol.__init__, _NAMESPACE)
+    _get_app_transport = _stock.rebound(sslproto.SSLProtocol._get_app_transport, _NAMESPACE)
+
+    def connection_lost(self, exc):
+        self._drop_held()
+        super().connection_lost(exc)
+
+
+for _class in (_SSLProtocolTransport, SSLProtocol):
+    _class.__module__ = 'pyasync.sslproto'
+SSLProtocol.connection_lost.__doc__ = sslproto.SSLProtocol.connection_lost.__doc__
+del _class
+
+_STOCK_PROTOCOL = sslproto.SSLProtocol
+
+OURS = {  # asyncio's: ours
+    sslproto.SSLProtocol: SSLProtocol,
+    sslproto._SSLProtocolTransport: _SSLProtocolTransport,
+}
+
+
+class _Sslproto:
+    """What the methods below find as ``sslproto``: our protocol, unless asyncio's was replaced."""
+
+    @property
+    def SSLProtocol(self):
+        found = sslproto.SSLProtocol
+        return SSLProtocol if found is _STOCK_PROTOCOL else found
+
+
+# asyncio's methods, which make a TLS protocol and the transport under it.
+make_transport = _stock.rebound(
+    BaseSelectorEventLoop._make_ssl_transport,
+    {
+        **vars(asyncio.selector_events),
+        '_SelectorSocketTransport': _core._SelectorSocketTransport,
+        'sslproto': _Sslproto(),
+    },
+)
+start_tls = _stock.rebound(
+    asyncio.BaseEventLoop.start_tls,
+    {**vars(asyncio.base_events), 'sslproto': _Sslproto()},
+)
