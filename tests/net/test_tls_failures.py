@@ -9,6 +9,7 @@ import ssl
 import pytest
 from net.support import Recorder, iterations, receive_all, reset, stream_pair
 from net.tls_support import (
+    alone,
     both_sides,
     both_versions,
     contexts,
@@ -469,7 +470,7 @@ class TestServer:
                 await loop.sock_connect(sock, server.sockets[0].getsockname())
                 await loop.sock_sendall(sock, b'\0' * 100)
                 assert await receive_all(sock) == b''
-        await iterations(5)
+        await alone()
         assert made[0].calls == []
         if debug:
             (report,) = loop.reports
@@ -501,7 +502,7 @@ class TestServer:
                 transport = made[1].transport
                 transport.abort()
                 await made[1].lost()
-            await iterations(5)
+            await alone()
 
     async def test_timeout(self, loop):
         server = await loop.create_server(

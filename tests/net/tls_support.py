@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pathlib
+import socket
 import ssl
 
 import pytest
@@ -57,6 +58,9 @@ class Peer:
     """The other end of a connection, in TLS by the ssl module alone."""
 
     def __init__(self, sock, context, server_side, server_hostname=None, session=None):
+        if sock.family == socket.AF_INET:
+            # Else a record may wait for the kernel's idea of a good moment.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
@@ -213,3 +217,12 @@ async def failure(awaitable):
         error.__traceback__ = None
         return error
     raise AssertionError('nothing was raised')
+
+
+async def alone():
+    """Wait until no task is left but the one that waits."""
+    for _ in range(1000):
+        if len(asyncio.all_tasks()) == 1:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(asyncio.all_tasks())
