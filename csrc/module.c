@@ -15,6 +15,7 @@
 #include "net/net_loop.h"
 #include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
+#include "net/sock_sendfile.h"
 #include "net/stream_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
@@ -88,6 +89,7 @@ core_exec(PyObject *module)
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
+        || sock_sendfile_init(state) < 0
         || transport_init_type(module, state) < 0
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0
