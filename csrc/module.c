@@ -16,6 +16,7 @@
 #include "net/net_loop.h"
 #include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
+#include "net/sock_sendfile.h"
 #include "net/stream_transport.h"
 #include "net/tls_engine.h"
 #include "net/tls_protocol.h"
@@ -94,6 +95,7 @@ core_exec(PyObject *module)
         || accept_init(state) < 0
         || sock_op_init(state) < 0
         || native_protocol_init_type(module, state) < 0
+        || sock_sendfile_init(state) < 0
         || transport_init_type(module, state) < 0
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0

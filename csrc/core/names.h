@@ -61,6 +61,7 @@
     X(loop_attribute, "_loop")                                                               \
     X(message, "message")                                                                    \
     X(name, "name")                                                                          \
+    X(os, "os")                                                                              \
     X(pause_reading, "pause_reading")                                                        \
     X(pause_writing, "pause_writing")                                                        \
     X(peername, "peername")                                                                  \
@@ -75,6 +76,7 @@
     X(resume_writing, "resume_writing")                                                      \
     X(run, "_run")                                                                           \
     X(send, "send")                                                                          \
+    X(sendfile, "sendfile")                                                                  \
     X(sendto, "sendto")                                                                      \
     X(set_exception, "set_exception")                                                        \
     X(set_result, "set_result")                                                              \
@@ -120,6 +122,12 @@
     X(extract_handle_stack, "asyncio.format_helpers", "extract_stack")                       \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")                             \
     X(SendfileMode, "asyncio.constants", "_SendfileMode")                                    \
+    X(SendfileNotAvailableError, "asyncio.exceptions", "SendfileNotAvailableError")          \
+    X(sendfile_update_position, "asyncio.unix_events",                                       \
+      "_UnixSelectorEventLoop._sock_sendfile_update_filepos")                                \
+    X(unix_events_namespace, "asyncio.unix_events", "__dict__")                              \
+    X(os_sendfile, "os", "sendfile")                                                         \
+    X(io_UnsupportedOperation, "io", "UnsupportedOperation")                                 \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
     X(stock_FlowControlMixin, "asyncio.transports", "_FlowControlMixin")                     \
     X(stock_ReadTransport, "asyncio.transports", "ReadTransport")                            \

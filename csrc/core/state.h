@@ -91,6 +91,7 @@ typedef struct {
     llist_node handle_waiters;    /* and threads that wait for one to return */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
+    bool sendfile_always_seeks;   /* where nothing was sent, too: from 3.14 on */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
 
     Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */
