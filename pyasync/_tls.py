@@ -52,7 +52,7 @@ class SSLProtocol(_core._TLSProtocol, sslproto.SSLProtocol):
 
 
 for _class in (_SSLProtocolTransport, SSLProtocol):
-    _class.__module__ = 'pyasync.sslproto'
+    _class.__module__ = sslproto.__name__  # as asyncio's debug log names them
 SSLProtocol.connection_lost.__doc__ = sslproto.SSLProtocol.connection_lost.__doc__
 del _class
 

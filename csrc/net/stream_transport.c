@@ -3,6 +3,7 @@
 #include "net/stream_transport.h"
 
 #include "base/check.h"
+#include "core/args.h"
 
 #include <unistd.h>
 
@@ -214,11 +215,11 @@ Stream_clear(PyObject *op)
 }
 
 static PyMethodDef Stream_methods[] = {
-    {"write", Stream_write, METH_O,
-     "write($self, data, /)\n--\n\nSend bytes; what the kernel does not take at once is sent when it "
+    {"write", FAST_METHOD(Stream_write),
+     "write($self, data)\n--\n\nSend bytes; what the kernel does not take at once is sent when it "
      "does.\n\nRaises TypeError, and RuntimeError after write_eof(). As asyncio.WriteTransport."},
-    {"writelines", Stream_writelines, METH_O,
-     "writelines($self, list_of_data, /)\n--\n\nAs write() of all of them. As "
+    {"writelines", FAST_METHOD(Stream_writelines),
+     "writelines($self, list_of_data)\n--\n\nAs write() of all of them. As "
      "asyncio.WriteTransport."},
     {"write_eof", Stream_write_eof, METH_NOARGS,
      "write_eof($self, /)\n--\n\nClose the sending side when everything is sent. As "

@@ -48,8 +48,9 @@ int stream_fail_empty_waiter(StreamTransport *self, PyObject *exception);
 
 /* Methods that live in net/stream_read.c and net/stream_write.c. */
 PyObject *Stream_read_ready(PyObject *op, PyObject *unused);
-PyObject *Stream_write(PyObject *op, PyObject *data);
-PyObject *Stream_writelines(PyObject *op, PyObject *lines);
+PyObject *Stream_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *Stream_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                            PyObject *kwnames);
 PyObject *Stream_write_ready(PyObject *op, PyObject *unused);
 PyObject *Stream_write_eof(PyObject *op, PyObject *unused);
 

@@ -22,8 +22,12 @@ tls_end_by_exception(TLSProtocol *self)
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();
+    PyObject *handled = PyErr_GetHandledException();
+    PyErr_SetHandledException(exception); /* the debug log asks for it */
     PyObject *answer = PyObject_CallMethod((PyObject *)self, "_fatal_error", "Os", exception,
                                            "Fatal error on SSL protocol"); // runs Python
+    PyErr_SetHandledException(handled);
+    Py_XDECREF(handled);
     Py_DECREF(exception);
     Py_XDECREF(answer);
     return answer == NULL ? -1 : 0;

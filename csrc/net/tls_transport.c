@@ -2,6 +2,7 @@
 
 #include "net/tls_transport.h"
 
+#include "core/args.h"
 #include "net/tls_protocol.h"
 #include "net/transport.h"
 
@@ -39,9 +40,13 @@ call_protocol(TLSTransport *self, const char *name, PyObject *argument)
 }
 
 static PyObject *
-TLSTransport_write(PyObject *op, PyObject *data)
+TLSTransport_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     TLSTransport *self = (TLSTransport *)op;
+    PyObject *data = args_bind_one("_SSLProtocolTransport.write", "data", args, nargs, kwnames);
+    if (data == NULL) {
+        return NULL;
+    }
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
         PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(data), "__name__");
         if (name != NULL) {
@@ -68,9 +73,12 @@ TLSTransport_write(PyObject *op, PyObject *data)
 }
 
 static PyObject *
-TLSTransport_writelines(PyObject *op, PyObject *lines)
+TLSTransport_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *answer = call_protocol((TLSTransport *)op, "_write_appdata", lines);
+    PyObject *lines = args_bind_one("_SSLProtocolTransport.writelines", "list_of_data", args,
+                                    nargs, kwnames);
+    PyObject *answer = lines == NULL ? NULL
+                                     : call_protocol((TLSTransport *)op, "_write_appdata", lines);
     if (answer != NULL) {
         Py_SETREF(answer, Py_NewRef(Py_None));
     }
@@ -129,11 +137,11 @@ TLSTransport_dealloc(PyObject *op)
 }
 
 static PyMethodDef TLSTransport_methods[] = {
-    {"write", TLSTransport_write, METH_O,
-     "write($self, data, /)\n--\n\nEncrypt and send bytes.\n\nRaises TypeError. As "
+    {"write", FAST_METHOD(TLSTransport_write),
+     "write($self, data)\n--\n\nEncrypt and send bytes.\n\nRaises TypeError. As "
      "asyncio.WriteTransport."},
-    {"writelines", TLSTransport_writelines, METH_O,
-     "writelines($self, list_of_data, /)\n--\n\nAs write() of all of them. As "
+    {"writelines", FAST_METHOD(TLSTransport_writelines),
+     "writelines($self, list_of_data)\n--\n\nAs write() of all of them. As "
      "asyncio.WriteTransport."},
     {"get_write_buffer_size", TLSTransport_get_write_buffer_size, METH_NOARGS,
      "get_write_buffer_size($self, /)\n--\n\nBytes that wait to be sent. As "

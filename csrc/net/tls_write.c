@@ -24,8 +24,8 @@ call_transport(core_state *state, TLSProtocol *self, PyObject *name, PyObject *d
     PyObject *answer;
     if (Py_IS_TYPE(transport, state->StreamTransport_type)
         && ((Transport *)transport)->dict == NULL) { /* where somebody may have put a spy */
-        answer = name == state->name_write ? Stream_write(transport, data)
-                                           : Stream_writelines(transport, data);
+        answer = name == state->name_write ? Stream_write(transport, &data, 1, NULL)
+                                           : Stream_writelines(transport, &data, 1, NULL);
     }
     else {
         answer = PyObject_CallMethodOneArg(transport, name, data);
