@@ -177,6 +177,25 @@ fill(TLSEngine *engine, char *buffer, Py_ssize_t size, Py_ssize_t *count)
     return filled;
 }
 
+/* The buffer that get_buffer() gave, to be written into: 0, or -1 with what len() or ssl's read() say of
+   what is none. Runs Python. */
+static int
+get_writable(PyObject *buffer, Py_buffer *view)
+{
+    if (PyObject_Size(buffer) < 0) {
+        return -1;
+    }
+    if (PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE) == 0) {
+        return 0;
+    }
+    PyErr_Clear();
+    PyObject *args = PyTuple_Pack(2, buffer, buffer);
+    PyObject *size;
+    int is_parsed = args != NULL && PyArg_ParseTuple(args, "Ow*:read", &size, view);
+    Py_XDECREF(args);
+    return is_parsed ? 0 : -1;
+}
+
 /* loop.call_soon(self._do_read), for what did not fit into the buffer. */
 static int
 read_again_soon(core_state *state, TLSProtocol *self)
@@ -199,7 +218,7 @@ read_into_protocol(core_state *state, TLSProtocol *self)
     PyObject *number = hint < 0 ? NULL : PyLong_FromSsize_t(hint);
     PyObject *buffer = number == NULL ? NULL
                                       : PyObject_CallOneArg(self->app_get_buffer, number);
-    int status = buffer == NULL ? -1 : PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE);
+    int status = buffer == NULL ? -1 : get_writable(buffer, &view);
     Py_ssize_t count = 0, filled = 0;
     if (status == 0) {
         filled = fill(self->engine, view.buf, view.len, &count); // runs Python
