@@ -213,6 +213,9 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             return super()._make_ssl_transport(rawsock, *args, **kwargs)
         return _tls.make_transport(self, rawsock, *args, **kwargs)
 
+    def _make_server_ssl_protocol(self, *args):
+        return _tls.make_server_protocol(self, *args)
+
     start_tls = _tls.start_tls
 
     def _make_read_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
@@ -234,7 +237,7 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         return make(self, *args, **kwargs)
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, *args, **kwargs):
-        if sslcontext is not None or not self._accepts_in_c(sock):
+        if not self._accepts_in_c(sock, sslcontext):
             super()._start_serving(protocol_factory, sock, sslcontext, *args, **kwargs)
             return
         # From 3.15 on there is a context, the last of the arguments.
@@ -243,11 +246,20 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             sock.fileno(), self._accept_ready, protocol_factory, sock, sslcontext, *args
         )
 
-    def _accepts_in_c(self, sock):
+    def _accepts_in_c(self, sock, sslcontext):
+        if sslcontext is None:
+            is_patched = (
+                type(self)._make_socket_transport is not EventLoop._make_socket_transport
+                or BaseSelectorEventLoop._make_socket_transport is not _MAKE_SOCKET_TRANSPORT
+            )
+        else:
+            is_patched = (
+                type(self)._make_ssl_transport is not EventLoop._make_ssl_transport
+                or BaseSelectorEventLoop._make_ssl_transport is not _MAKE_SSL_TRANSPORT
+            )
         return (
             type(sock) is socket.socket
-            and type(self)._make_socket_transport is EventLoop._make_socket_transport
-            and BaseSelectorEventLoop._make_socket_transport is _MAKE_SOCKET_TRANSPORT
+            and not is_patched
             and type(self)._accept_connection is BaseSelectorEventLoop._accept_connection
             and type(self)._accept_connection2 is BaseSelectorEventLoop._accept_connection2
         )

@@ -64,13 +64,34 @@ OURS = {  # asyncio's: ours
 }
 
 
+def _protocol_class():
+    """Ours, unless somebody has put another one in the place of asyncio's."""
+    found = sslproto.SSLProtocol
+    return SSLProtocol if found is _STOCK_PROTOCOL else found
+
+
+def make_server_protocol(
+    loop, protocol, sslcontext, waiter, ssl_handshake_timeout, ssl_shutdown_timeout
+):
+    """The TLS protocol of an accepted connection, as asyncio's _make_ssl_transport() makes it."""
+    return _protocol_class()(
+        loop,
+        protocol,
+        sslcontext,
+        waiter,
+        True,
+        None,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
+
+
 class _Sslproto:
-    """What the methods below find as ``sslproto``: our protocol, unless asyncio's was replaced."""
+    """What the methods below find as ``sslproto``."""
 
     @property
     def SSLProtocol(self):
-        found = sslproto.SSLProtocol
-        return SSLProtocol if found is _STOCK_PROTOCOL else found
+        return _protocol_class()
 
 
 # asyncio's methods, which make a TLS protocol and the transport under it.
