@@ -36,7 +36,6 @@ class SSLProtocol(_core._TLSProtocol, sslproto.SSLProtocol):
         '_app_transport_created',
         '_extra',
         '_server_hostname',
-        '_server_side',
         '_ssl_handshake_timeout',
         '_ssl_shutdown_timeout',
         '_sslcontext',

@@ -61,6 +61,7 @@
     X(loop_attribute, "_loop")                                                               \
     X(message, "message")                                                                    \
     X(name, "name")                                                                          \
+    X(on_handshake_complete, "_on_handshake_complete")                                       \
     X(os, "os")                                                                              \
     X(pause_reading, "pause_reading")                                                        \
     X(pause_writing, "pause_writing")                                                        \
@@ -161,6 +162,7 @@
 /* All of them NULL where the interpreter was built without ssl. */
 #define SSL_IMPORTS(X)                                                                       \
     X(ssl_MemoryBIO, "ssl", "MemoryBIO")                                                     \
+    X(ssl_SSLError, "ssl", "SSLError")                                                       \
     X(ssl_SSLObject, "ssl", "SSLObject")                                                     \
     X(ssl_SSLSyscallError, "ssl", "SSLSyscallError")                                         \
     X(ssl_SSLWantReadError, "ssl", "SSLWantReadError")                                       \
@@ -168,6 +170,7 @@
     X(ssl_bio_pending, "_ssl", "MemoryBIO.pending")                                          \
     X(ssl_bio_read, "_ssl", "MemoryBIO.read")                                                \
     X(ssl_bio_write, "_ssl", "MemoryBIO.write")                                              \
+    X(ssl_do_handshake, "_ssl", "_SSLSocket.do_handshake")                                   \
     X(ssl_read, "_ssl", "_SSLSocket.read")                                                   \
     X(ssl_write, "_ssl", "_SSLSocket.write")
 

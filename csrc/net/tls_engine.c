@@ -47,21 +47,41 @@ tls_engine_set(TLSEngine *self, PyObject **place, PyObject *object)
     return 0;
 }
 
-/* The number that a method answered, which is given back; TLS_AGAIN where it wants more ciphertext. */
+/* What the pending exception of a method of _ssl's comes to. */
 static Py_ssize_t
-size_of_answer_steal(core_state *state, PyObject *answer)
+failed_or_again(core_state *state)
 {
-    if (answer != NULL) {
-        Py_ssize_t size = PyLong_AsSsize_t(answer);
-        Py_DECREF(answer);
-        return size; /* _ssl answers no negative number but with an exception */
-    }
     if (PyErr_ExceptionMatches(state->ssl_SSLWantReadError)
         || PyErr_ExceptionMatches(state->ssl_SSLSyscallError)) {
         PyErr_Clear(); /* as asyncio: it goes on when there is more */
         return TLS_AGAIN;
     }
     return TLS_FAILED;
+}
+
+/* The number that a method answered, which is given back. */
+static Py_ssize_t
+size_of_answer_steal(core_state *state, PyObject *answer)
+{
+    if (answer == NULL) {
+        return failed_or_again(state);
+    }
+    Py_ssize_t size = PyLong_AsSsize_t(answer);
+    Py_DECREF(answer);
+    return size; /* _ssl answers no negative number but with an exception */
+}
+
+Py_ssize_t
+tls_engine_do_handshake(TLSEngine *self)
+{
+    PyObject *native = Py_NewRef(self->native);
+    PyObject *answer = PyObject_Vectorcall(self->state->ssl_do_handshake, &native, 1, NULL);
+    Py_DECREF(native); // ran Python
+    if (answer == NULL) {
+        return failed_or_again(self->state);
+    }
+    Py_DECREF(answer);
+    return 0;
 }
 
 int

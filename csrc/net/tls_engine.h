@@ -57,6 +57,9 @@ int tls_engine_feed(TLSEngine *self, const char *data, Py_ssize_t size);
 Py_ssize_t tls_engine_incoming_size(TLSEngine *self);
 Py_ssize_t tls_engine_outgoing_size(TLSEngine *self);
 
+/* A step of the handshake: 0 where it is done, TLS_AGAIN or TLS_FAILED. */
+Py_ssize_t tls_engine_do_handshake(TLSEngine *self);
+
 /* Plaintext of one record, or the rest of one, into memory: its size, 0 where the peer has closed its
    side, TLS_AGAIN or TLS_FAILED. */
 Py_ssize_t tls_engine_read(TLSEngine *self, char *buffer, Py_ssize_t size);

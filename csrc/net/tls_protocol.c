@@ -146,6 +146,7 @@ TLS_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->held);
     Py_VISIT(self->ssl_buffer);
     Py_VISIT(self->ssl_buffer_view);
+    Py_VISIT(self->server_side);
     Py_VISIT(self->handshake_start_time);
     Py_VISIT(self->handshake_timeout_handle);
     Py_VISIT(self->shutdown_timeout_handle);
@@ -170,6 +171,7 @@ TLS_clear(PyObject *op)
     Py_CLEAR(self->held);
     Py_CLEAR(self->ssl_buffer);
     Py_CLEAR(self->ssl_buffer_view);
+    Py_CLEAR(self->server_side);
     Py_CLEAR(self->handshake_start_time);
     Py_CLEAR(self->handshake_timeout_handle);
     Py_CLEAR(self->shutdown_timeout_handle);
@@ -200,6 +202,7 @@ static PyMethodDef TLS_methods[] = {
      "resume_writing($self, /)\n--\n\nThe lower transport takes more. As asyncio.Protocol."},
     {"_control_app_writing", TLS_control_app_writing, METH_NOARGS, NULL},
     {"_control_ssl_reading", TLS_control_ssl_reading, METH_NOARGS, NULL},
+    {"_do_handshake", TLS_do_handshake, METH_NOARGS, NULL},
     {"_do_read", TLS_do_read, METH_NOARGS, NULL},
     {"_do_write", TLS_do_write, METH_NOARGS, NULL},
     {"_drop_held", TLS_drop_held, METH_NOARGS, NULL},
@@ -226,6 +229,7 @@ static PyMemberDef TLS_members[] = {
     OBJECT("_write_backlog", write_backlog),
     OBJECT("_ssl_buffer", ssl_buffer),
     OBJECT("_ssl_buffer_view", ssl_buffer_view),
+    OBJECT("_server_side", server_side),
     OBJECT("_handshake_start_time", handshake_start_time),
     OBJECT("_handshake_timeout_handle", handshake_timeout_handle),
     OBJECT("_shutdown_timeout_handle", shutdown_timeout_handle),

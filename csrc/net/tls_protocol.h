@@ -44,6 +44,7 @@ typedef struct {
     flow_control outgoing, incoming; /* is_paused: the application's writing, the lower reading */
     PyObject *ssl_buffer;         /* of get_buffer(), where a transport calls it */
     PyObject *ssl_buffer_view;
+    PyObject *server_side;
     PyObject *handshake_start_time;
     PyObject *handshake_timeout_handle;
     PyObject *shutdown_timeout_handle;
@@ -91,7 +92,8 @@ PyObject *tls_call_stock(TLSProtocol *self, const char *name, PyObject *argument
 
 int tls_protocol_init_type(PyObject *module, core_state *state);
 
-/* Methods in net/tls_read.c and net/tls_write.c. */
+/* Methods in net/tls_handshake.c, net/tls_read.c and net/tls_write.c. */
+PyObject *TLS_do_handshake(PyObject *op, PyObject *unused);
 PyObject *TLS_get_buffer(PyObject *op, PyObject *size);
 PyObject *TLS_buffer_updated(PyObject *op, PyObject *size);
 PyObject *TLS_do_read(PyObject *op, PyObject *unused);
