@@ -45,6 +45,18 @@ class SSLProtocol(_core._TLSProtocol, sslproto.SSLProtocol):
     __init__ = _stock.rebound(sslproto.SSLProtocol.__init__, _NAMESPACE)
     _get_app_transport = _stock.rebound(sslproto.SSLProtocol._get_app_transport, _NAMESPACE)
 
+    def connection_made(self, transport):
+        if self._server_side and self._app_state is sslproto.AppProtocolState.STATE_CON_MADE:
+            self._take_from_reader(getattr(self._app_protocol, '_stream_reader', None))
+        super().connection_made(transport)
+
+    def _take_from_reader(self, reader):
+        """What a stream had read before start_tls() was sent to TLS, as asyncio knows from 3.14 on
+        (gh-142352): in the application's hands it would pass for decrypted."""
+        if isinstance(reader, asyncio.StreamReader) and reader._buffer:
+            self._incoming.write(reader._buffer)
+            reader._buffer.clear()
+
     def connection_lost(self, exc):
         self._drop_held()
         super().connection_lost(exc)
@@ -52,8 +64,9 @@ class SSLProtocol(_core._TLSProtocol, sslproto.SSLProtocol):
 
 for _class in (_SSLProtocolTransport, SSLProtocol):
     _class.__module__ = sslproto.__name__  # as asyncio's debug log names them
-SSLProtocol.connection_lost.__doc__ = sslproto.SSLProtocol.connection_lost.__doc__
-del _class
+for _name in ('connection_made', 'connection_lost'):
+    getattr(SSLProtocol, _name).__doc__ = getattr(sslproto.SSLProtocol, _name).__doc__
+del _class, _name
 
 _STOCK_PROTOCOL = sslproto.SSLProtocol
 
