@@ -223,7 +223,7 @@ attempt_sendfile(NetCoroutine *net, int fd, PyObject **result)
     return *result == NULL ? -1 : 1;
 }
 
-/* Whether asyncio would call the os.sendfile() that we know, with numbers that need no special words. */
+/* Whether asyncio would call the os.sendfile() that we know, and with numbers that fit. */
 static bool
 accepts_sendfile(core_state *state, PyObject *const *arguments, socket_address *Py_UNUSED(address))
 {
