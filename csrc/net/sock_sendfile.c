@@ -130,39 +130,40 @@ send_part(FileSending *self, int fd, Py_ssize_t size)
     return sent;
 }
 
-/* Raises what a failed sendfile() comes to. */
+/* Raises what the OSError of a sendfile() is to the caller. Steals it. */
 static void
-raise_refusal(FileSending *self, bool has_waited)
+raise_refusal_steal(FileSending *self, PyObject *error, int number, bool has_waited)
 {
-    bool is_unconnected = errno == ENOTCONN;
     if (self->net.count == 0) {
         PyErr_SetString(self->net.coroutine.module_state->SendfileNotAvailableError,
                         "os.sendfile call failed");
+        Py_DECREF(error);
         return;
     }
-    PyErr_SetFromErrno(PyExc_OSError);
-    if (is_unconnected && has_waited) {
-        PyObject *cause = PyErr_GetRaisedException();
-        PyObject *exception = PyObject_CallFunction(PyExc_ConnectionError, "si",
-                                                    "socket is not connected", ENOTCONN);
-        if (exception == NULL) {
+    if (number == ENOTCONN && has_waited) {
+        PyObject *cause = error;
+        error = PyObject_CallFunction(PyExc_ConnectionError, "si", "socket is not connected",
+                                      ENOTCONN);
+        if (error == NULL) {
             Py_DECREF(cause);
             return;
         }
-        PyException_SetCause(exception, cause);
-        PyErr_SetRaisedException(exception);
+        PyException_SetCause(error, cause);
     }
+    PyErr_SetRaisedException(error);
 }
 
 /* After a failed send_part(): 0 where it would block, else -1. */
 static int
 send_failed(FileSending *self, bool has_waited)
 {
-    if (!PyErr_Occurred()) {
-        if (sock_would_block(errno)) {
+    int number = errno;
+    bool is_refused = !PyErr_Occurred(); /* else a signal handler raised */
+    if (is_refused) {
+        if (sock_would_block(number)) {
             return 0;
         }
-        raise_refusal(self, has_waited);
+        PyErr_SetFromErrno(PyExc_OSError);
     }
     else if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
              || PyErr_ExceptionMatches(PyExc_SystemExit)) {
@@ -171,6 +172,9 @@ send_failed(FileSending *self, bool has_waited)
     PyObject *exception = PyErr_GetRaisedException();
     if (set_position(self) < 0) {
         chain_steal(exception);
+    }
+    else if (is_refused) {
+        raise_refusal_steal(self, exception, number, has_waited);
     }
     else {
         PyErr_SetRaisedException(exception);
@@ -219,7 +223,7 @@ attempt_sendfile(NetCoroutine *net, int fd, PyObject **result)
     return *result == NULL ? -1 : 1;
 }
 
-/* Whether asyncio would call the os.sendfile() that we know, with numbers that need no special words. */
+/* Whether asyncio would call the os.sendfile() that we know, and with numbers that fit. */
 static bool
 accepts_sendfile(core_state *state, PyObject *const *arguments, socket_address *Py_UNUSED(address))
 {
