@@ -29,7 +29,7 @@ _NAMESPACE = {
 
 
 class SSLProtocol(_core._TLSProtocol, sslproto.SSLProtocol):
-    """A TLS connection's protocol towards the transport below it. As asyncio.sslproto.SSLProtocol."""
+    """A TLS connection's protocol to the transport below. As asyncio.sslproto.SSLProtocol."""
 
     # What asyncio's __init__ assigns and the C half does not have.
     __slots__ = (

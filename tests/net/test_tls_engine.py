@@ -118,7 +118,7 @@ def test_garbage(ends):
 
 def test_other_objects_are_refused():
     bio = ssl.MemoryBIO()
-    with pytest.raises(TypeError, match='ssl.SSLObject'):
+    with pytest.raises(TypeError, match=r'ssl\.SSLObject'):
         _core._TLSEngine(object(), bio, bio)
     with pytest.raises(TypeError):
         _core._TLSEngine()

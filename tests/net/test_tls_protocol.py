@@ -1,4 +1,4 @@
-"""The protocol between a TLS transport and the one below: what lies in it, and who else may use it."""
+"""The protocol between a TLS transport and the one below: who else may use it, and how."""
 
 import asyncio
 import collections
