@@ -8,16 +8,23 @@
 
 enum {
     SMALLEST_BYTES = 512,
-    /* From here on what is left in a large object moves into one of its size; and an object of our
-       own is handed on as it is, cut to its length, which costs less than copying it. */
+    /* From here on what is left in a large object moves into one of its size, and an object with room
+       to spare is handed on cut to its length, which costs less than copying it. */
     LARGE_BYTES = 16 * 1024,
 };
 
 static char *
 data_of(const stream_buffer *self)
 {
-    return self->is_exposed ? PyByteArray_AS_STRING(self->object)
-                            : PyBytes_AS_STRING(self->object) + self->start;
+    return stream_buffer_is_exposed(self) ? PyByteArray_AS_STRING(self->object)
+                                          : PyBytes_AS_STRING(self->object) + self->start;
+}
+
+/* Whether the object is bytes that nobody else refers to. */
+static bool
+is_own(const stream_buffer *self)
+{
+    return self->object != NULL && Py_REFCNT(self->object) == 1 && PyBytes_CheckExact(self->object);
 }
 
 static void
@@ -25,7 +32,6 @@ set_empty(stream_buffer *self)
 {
     self->object = NULL;
     self->start = self->end = 0;
-    self->is_exposed = self->is_own = false;
 }
 
 void
@@ -37,14 +43,12 @@ stream_buffer_clear(stream_buffer *self)
 }
 
 static void
-set_object_steal(stream_buffer *self, PyObject *bytes, Py_ssize_t size, bool is_own)
+set_object_steal(stream_buffer *self, PyObject *object, Py_ssize_t size)
 {
     PyObject *before = self->object;
-    self->object = bytes;
+    self->object = object;
     self->start = 0;
     self->end = size;
-    self->is_exposed = false;
-    self->is_own = is_own;
     Py_XDECREF(before);
 }
 
@@ -52,7 +56,8 @@ set_object_steal(stream_buffer *self, PyObject *bytes, Py_ssize_t size, bool is_
 static int
 settle(stream_buffer *self)
 {
-    if (!self->is_exposed || Py_REFCNT(self->object) > 1 || !PyByteArray_CheckExact(self->object)) {
+    if (!stream_buffer_is_exposed(self) || Py_REFCNT(self->object) > 1
+        || !PyByteArray_CheckExact(self->object)) {
         return 0;
     }
     Py_ssize_t size = PyByteArray_GET_SIZE(self->object);
@@ -64,7 +69,7 @@ settle(stream_buffer *self)
     if (bytes == NULL) {
         return -1;
     }
-    set_object_steal(self, bytes, size, true);
+    set_object_steal(self, bytes, size);
     return 0;
 }
 
@@ -73,15 +78,15 @@ static int
 reserve(stream_buffer *self, Py_ssize_t more)
 {
     Py_ssize_t size = stream_buffer_size(self);
-    Py_ssize_t room = self->is_own ? PyBytes_GET_SIZE(self->object) : 0;
-    if (self->is_own && more <= room - self->end) {
+    Py_ssize_t room = is_own(self) ? PyBytes_GET_SIZE(self->object) : 0;
+    if (more <= room - self->end) {
         return 0;
     }
     if (more > PY_SSIZE_T_MAX / 4 || size > PY_SSIZE_T_MAX / 4) {
         PyErr_NoMemory();
         return -1;
     }
-    if (self->is_own && size + more <= room / 2) {
+    if (size > 0 && size + more <= room / 2) {
         memmove(PyBytes_AS_STRING(self->object), data_of(self), (size_t)size);
         self->start = 0;
         self->end = size;
@@ -96,7 +101,7 @@ reserve(stream_buffer *self, Py_ssize_t more)
     if (size > 0) {
         memcpy(PyBytes_AS_STRING(bytes), data_of(self), (size_t)size);
     }
-    set_object_steal(self, bytes, size, true);
+    set_object_steal(self, bytes, size);
     return 0;
 }
 
@@ -111,6 +116,7 @@ put_bytes(stream_buffer *self, const char *bytes, Py_ssize_t size)
     }
     memcpy(PyBytes_AS_STRING(self->object) + self->end, bytes, (size_t)size);
     self->end += size;
+    bytes_set_size(self->object, PyBytes_GET_SIZE(self->object)); /* forgets the hash */
     return 0;
 }
 
@@ -132,12 +138,12 @@ stream_buffer_put(stream_buffer *self, PyObject *data)
     if (settle(self) < 0) {
         return -1;
     }
-    if (self->is_exposed) {
+    if (stream_buffer_is_exposed(self)) {
         return put_by_bytearray(self, data);
     }
     if (PyBytes_CheckExact(data)) {
         if (self->object == NULL && PyBytes_GET_SIZE(data) > 0) {
-            set_object_steal(self, Py_NewRef(data), PyBytes_GET_SIZE(data), false);
+            set_object_steal(self, Py_NewRef(data), PyBytes_GET_SIZE(data));
             return 0;
         }
         return put_bytes(self, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data));
@@ -162,14 +168,14 @@ compact(stream_buffer *self)
         PyErr_Clear(); /* it stays where it is */
         return;
     }
-    set_object_steal(self, bytes, size, true);
+    set_object_steal(self, bytes, size);
 }
 
 int
 stream_buffer_drop(stream_buffer *self, Py_ssize_t size)
 {
     assert(size <= stream_buffer_size(self));
-    if (self->is_exposed) {
+    if (stream_buffer_is_exposed(self)) {
         return PySequence_DelSlice(self->object, 0, size);
     }
     self->start += size;
@@ -182,15 +188,14 @@ stream_buffer_drop(stream_buffer *self, Py_ssize_t size)
     return 0;
 }
 
-/* The whole object, cut to its length where it is our own: or NULL, with it being empty then. */
+/* The whole object, cut to its length: or NULL, with it being empty then. */
 static PyObject *
 take_object(stream_buffer *self)
 {
     PyObject *bytes = self->object;
     Py_ssize_t size = self->end;
-    bool is_own = self->is_own;
     set_empty(self);
-    if (is_own && size != PyBytes_GET_SIZE(bytes)) {
+    if (size != PyBytes_GET_SIZE(bytes)) {
         (void)_PyBytes_Resize(&bytes, size); /* NULL where that fails */
     }
     return bytes;
@@ -206,8 +211,8 @@ stream_buffer_take(stream_buffer *self, Py_ssize_t size)
     if (settle(self) < 0) {
         return NULL;
     }
-    if (!self->is_exposed && self->start == 0 && self->end == size
-        && (!self->is_own || size >= LARGE_BYTES)) {
+    if (self->start == 0 && self->end == size
+        && (size == PyBytes_GET_SIZE(self->object) || (size >= LARGE_BYTES && is_own(self)))) {
         return take_object(self);
     }
     PyObject *bytes = PyBytes_FromStringAndSize(data_of(self), size);
@@ -235,14 +240,13 @@ stream_buffer_find(const stream_buffer *self, PyObject *bytes, Py_ssize_t offset
 PyObject *
 stream_buffer_expose(stream_buffer *self)
 {
-    if (!self->is_exposed) {
+    if (!stream_buffer_is_exposed(self)) {
         PyObject *bytearray = PyByteArray_FromStringAndSize(
             self->object == NULL ? NULL : data_of(self), stream_buffer_size(self));
         if (bytearray == NULL) {
             return NULL;
         }
-        set_object_steal(self, bytearray, 0, false);
-        self->is_exposed = true;
+        set_object_steal(self, bytearray, 0);
     }
     return Py_NewRef(self->object);
 }
@@ -251,6 +255,5 @@ void
 stream_buffer_replace(stream_buffer *self, PyObject *bytearray)
 {
     assert(PyByteArray_Check(bytearray));
-    set_object_steal(self, Py_NewRef(bytearray), 0, false);
-    self->is_exposed = true;
+    set_object_steal(self, Py_NewRef(bytearray), 0);
 }

@@ -5,9 +5,9 @@
    (reader._buffer) gets one that is the truth from then on, until he has let go of it.
 
    Invariants
-   1. object is NULL: empty. Else start <= end <= its size, and start < end unless is_exposed.
-   2. is_exposed: object is a bytearray (or of a subclass), and start and end are not used.
-   3. is_own: object is a bytes object that nobody else has seen; only then it is written to.
+   1. object is NULL (empty), a bytes object of which start to end is there (at least one), or a
+      bytearray, of a subclass too: then start and end are 0.
+   2. A bytes object is written to only while nobody else refers to it, and its hash is forgotten then.
    Source: the bytearray of asyncio.StreamReader. */
 
 #ifndef PYASYNC_NET_STREAM_BUFFER_H
@@ -20,14 +20,20 @@
 typedef struct {
     PyObject *object;
     Py_ssize_t start, end;
-    bool is_exposed;
-    bool is_own;
 } stream_buffer;
+
+/* Whether the truth is in a bytearray. */
+static inline bool
+stream_buffer_is_exposed(const stream_buffer *self)
+{
+    return self->object != NULL && !PyBytes_CheckExact(self->object);
+}
 
 static inline Py_ssize_t
 stream_buffer_size(const stream_buffer *self)
 {
-    return self->is_exposed ? PyByteArray_GET_SIZE(self->object) : self->end - self->start;
+    return stream_buffer_is_exposed(self) ? PyByteArray_GET_SIZE(self->object)
+                                          : self->end - self->start;
 }
 
 /* Adds what bytearray.extend() takes: 0 or -1. May run Python where that is not a bytes object. */

@@ -25,18 +25,37 @@ static int
 get_reader(StreamProtocol *self, PyObject **reader)
 {
     *reader = NULL;
-    if (self->reader_ref == NULL) {
+    if (self->reader == NULL) {
         return 0;
     }
-    if (PyWeakref_Check(self->reader_ref)) {
-        return PyWeakref_GetRef(self->reader_ref, reader);
+    if (self->has_linked_reader) {
+        *reader = Py_NewRef(self->reader);
+        return 1;
     }
-    *reader = PyObject_CallNoArgs(self->reader_ref); // runs Python
+    if (PyWeakref_Check(self->reader)) {
+        return PyWeakref_GetRef(self->reader, reader);
+    }
+    *reader = PyObject_CallNoArgs(self->reader); // runs Python
     if (*reader == Py_None) {
         Py_CLEAR(*reader);
         return 0;
     }
     return *reader == NULL ? -1 : 1;
+}
+
+/* Forgets it. */
+static void
+clear_reader(StreamProtocol *self)
+{
+    if (self->has_linked_reader) {
+        self->has_linked_reader = false;
+        if (self->reader != NULL) {
+            stream_reader_unlink((StreamReader *)self->reader);
+        }
+    }
+    else {
+        Py_CLEAR(self->reader); // runs Python (destructors)
+    }
 }
 
 /* reader.<method>(argument): 0 or -1. Runs Python. */
@@ -383,11 +402,11 @@ connection_lost(StreamProtocol *self, PyObject *exception)
     if (tell_reader_of_end(self, exception) < 0) {
         return -1;
     }
-    if (!self->has_ended && self->closed == NULL) {
+    if (!self->has_future && !self->has_ended) {
         self->has_ended = true;
-        self->lost_by = Py_XNewRef(exception);
+        self->closed = Py_XNewRef(exception);
     }
-    else if (self->closed != NULL) {
+    else if (self->has_future) {
         int status = streams_is_done(self->state, self->closed);
         if (status == 0) {
             status = streams_finish(self->state, self->closed, exception);
@@ -400,7 +419,7 @@ connection_lost(StreamProtocol *self, PyObject *exception)
     if (self->is_paused && wake_waiters(self, exception) < 0) {
         return -1;
     }
-    Py_CLEAR(self->reader_ref); // runs Python (destructors), as those below
+    clear_reader(self); // runs Python (destructors), as those below
     Py_CLEAR(self->stream_writer);
     Py_CLEAR(self->task);
     Py_CLEAR(self->transport);
@@ -421,7 +440,7 @@ StreamProtocol_connection_lost(PyObject *op, PyObject *exception)
 static PyObject *
 closed_future(StreamProtocol *self)
 {
-    if (self->closed != NULL) {
+    if (self->has_future) {
         return self->closed;
     }
     if (self->loop == NULL) {
@@ -430,10 +449,11 @@ closed_future(StreamProtocol *self)
     }
     PyObject *future = streams_new_future(self->state, self->loop); // runs Python
     if (future == NULL
-        || (self->has_ended && streams_finish(self->state, future, self->lost_by) < 0)) {
+        || (self->has_ended && streams_finish(self->state, future, self->closed) < 0)) {
         Py_XDECREF(future);
         return NULL;
     }
+    self->has_future = true;
     Py_XSETREF(self->closed, future);
     return self->closed;
 }
@@ -467,6 +487,33 @@ get_closed(PyObject *op, void *Py_UNUSED(closure))
     return Py_XNewRef(closed_future((StreamProtocol *)op));
 }
 
+static int
+set_closed(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    self->has_future = value != NULL && value != Py_None;
+    Py_XSETREF(self->closed, self->has_future ? Py_NewRef(value) : NULL);
+    return 0;
+}
+
+static PyObject *
+get_reader_ref(PyObject *op, void *Py_UNUSED(closure))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    if (self->reader == NULL) {
+        Py_RETURN_NONE;
+    }
+    return self->has_linked_reader ? PyWeakref_NewRef(self->reader, NULL) : Py_NewRef(self->reader);
+}
+
+static int
+set_reader_ref(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    clear_reader(self);
+    return streams_set_object(op, value, (void *)offsetof(StreamProtocol, reader));
+}
+
 static PyObject *
 get_stream_reader(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -484,10 +531,10 @@ static PyMemberDef StreamProtocol_members[] = {
 static PyGetSetDef StreamProtocol_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_stream_reader", get_stream_reader, NULL, NULL, NULL},
-    {"_closed", get_closed, streams_set_object, NULL, (void *)offsetof(StreamProtocol, closed)},
+    {"_stream_reader_wr", get_reader_ref, set_reader_ref, NULL, NULL},
+    {"_closed", get_closed, set_closed, NULL, NULL},
     {"_drain_waiters", get_waiters, streams_set_object, NULL,
      (void *)offsetof(StreamProtocol, drain_waiters)},
-    STREAMS_OBJECT("_stream_reader_wr", StreamProtocol, reader_ref),
     STREAMS_OBJECT("_strong_reader", StreamProtocol, strong_reader),
     STREAMS_OBJECT("_client_connected_cb", StreamProtocol, client_connected_cb),
     STREAMS_OBJECT("_loop", StreamProtocol, loop),
@@ -537,8 +584,8 @@ StreamProtocol_init(PyObject *op, PyObject *args, PyObject *kwargs)
         || stream_reader_cast(state, reader) == NULL) {
         return streams_init_by_stock(state->StreamProtocol_type, op, args, kwargs);
     }
-    self->reader_ref = PyWeakref_NewRef(reader, NULL);
-    if (self->reader_ref == NULL) {
+    self->has_linked_reader = stream_reader_link((StreamReader *)reader, &self->reader);
+    if (!self->has_linked_reader && (self->reader = PyWeakref_NewRef(reader, NULL)) == NULL) {
         return -1;
     }
     self->loop = Py_NewRef(loop);
@@ -556,7 +603,9 @@ StreamProtocol_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->dict);
     Py_VISIT(self->loop);
-    Py_VISIT(self->reader_ref);
+    if (!self->has_linked_reader) {
+        Py_VISIT(self->reader);
+    }
     Py_VISIT(self->strong_reader);
     Py_VISIT(self->client_connected_cb);
     Py_VISIT(self->task);
@@ -564,7 +613,6 @@ StreamProtocol_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->client_transport);
     Py_VISIT(self->stream_writer);
     Py_VISIT(self->closed);
-    Py_VISIT(self->lost_by);
     Py_VISIT(self->drain_waiters);
     return 0;
 }
@@ -575,15 +623,15 @@ StreamProtocol_clear(PyObject *op)
     StreamProtocol *self = (StreamProtocol *)op;
     Py_CLEAR(self->dict);
     Py_CLEAR(self->loop);
-    Py_CLEAR(self->reader_ref);
+    clear_reader(self);
     Py_CLEAR(self->strong_reader);
     Py_CLEAR(self->client_connected_cb);
     Py_CLEAR(self->task);
     Py_CLEAR(self->transport);
     Py_CLEAR(self->client_transport);
     Py_CLEAR(self->stream_writer);
+    self->has_future = false;
     Py_CLEAR(self->closed);
-    Py_CLEAR(self->lost_by);
     Py_CLEAR(self->drain_waiters);
     return 0;
 }
@@ -593,7 +641,7 @@ static void
 StreamProtocol_finalize(PyObject *op)
 {
     StreamProtocol *self = (StreamProtocol *)op;
-    if (self->closed == NULL) {
+    if (!self->has_future) {
         return;
     }
     PyObject *pending = PyErr_GetRaisedException();

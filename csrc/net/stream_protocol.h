@@ -5,9 +5,9 @@
    connection's end, and the deque of those who wait for the transport to take more.
 
    Invariants
-   1. reader_ref is a weak reference: a server's connection has strong_reader until it is made, then its
-      handler has the reader.
-   2. closed is NULL as long as nobody has asked for it; then it is done once has_ended, with lost_by.
+   1. reader is the reader itself, borrowed, where has_linked_reader (net/stream_reader.h), else a weakref
+      or NULL. A server's connection has strong_reader until it is made, then its handler has the reader.
+   2. closed is a future where has_future; else the exception that ended the connection, or NULL.
    3. client_transport is set while task runs: what its end closes.
    Ownership: every object field is a reference, NULL for None.
    Source: asyncio.StreamReaderProtocol, asyncio.streams.FlowControlMixin. */
@@ -25,7 +25,7 @@ typedef struct {
     PyObject *weakrefs;
     core_state *state;
     PyObject *loop;
-    PyObject *reader_ref;
+    PyObject *reader;
     PyObject *strong_reader;
     PyObject *client_connected_cb;
     PyObject *task;
@@ -33,10 +33,11 @@ typedef struct {
     PyObject *client_transport;
     PyObject *stream_writer; /* to 3.12 */
     PyObject *closed;
-    PyObject *lost_by;
     PyObject *drain_waiters; /* NULL as long as nobody has waited */
     bool is_paused;
     bool connection_lost;
+    bool has_linked_reader;
+    bool has_future;
     bool has_ended;
     bool over_ssl;
     bool reject_connection;

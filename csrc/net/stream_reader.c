@@ -23,6 +23,26 @@ stream_reader_is_plain(StreamReader *self)
     return streams_dict_is_plain(self->dict, hooks);
 }
 
+bool
+stream_reader_link(StreamReader *self, PyObject **place)
+{
+    if (self->linked_from != NULL) {
+        return false;
+    }
+    self->linked_from = place;
+    *place = (PyObject *)self;
+    return true;
+}
+
+void
+stream_reader_unlink(StreamReader *self)
+{
+    if (self->linked_from != NULL) {
+        *self->linked_from = NULL;
+        self->linked_from = NULL;
+    }
+}
+
 /* ---- feeding ---- */
 
 /* Tells the coroutine that waits, unless it has been cancelled. 0 or -1. */
@@ -337,6 +357,7 @@ static int
 StreamReader_clear(PyObject *op)
 {
     StreamReader *self = (StreamReader *)op;
+    stream_reader_unlink(self);
     Py_CLEAR(self->dict);
     Py_CLEAR(self->loop);
     self->limit_bytes = -1;

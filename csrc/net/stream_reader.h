@@ -6,7 +6,9 @@
    1. waiter is the future of the coroutine that waits, NULL once that is told of anything.
    2. limit_bytes is limit as a number, the largest where it is larger, or -1: no int at all. Then all
       is left to asyncio's methods.
-   3. is_class_plain: the object's class has nothing of its own in the place of what the methods here call.
+   3. linked_from is NULL, or the place of the one borrowed pointer to the reader, which it sets to NULL when
+      it goes: its protocol's, which asyncio has by a weakref.
+   4. is_class_plain: the object's class has nothing of its own in the place of what the methods here call.
    Ownership: every object field is a reference, NULL for None.
    Source: asyncio.StreamReader. */
 
@@ -29,12 +31,17 @@ typedef struct {
     PyObject *waiter;
     PyObject *exception;
     PyObject *transport;
+    PyObject **linked_from;
     stream_buffer buffer;
     Py_ssize_t limit_bytes;
     bool eof;
     bool is_paused;
     bool is_class_plain;
 } StreamReader;
+
+/* Puts the reader, borrowed, into *place until it goes: false where another has it already. */
+bool stream_reader_link(StreamReader *self, PyObject **place);
+void stream_reader_unlink(StreamReader *self);
 
 /* Whether the methods here may do the work of asyncio's: 1, 0 or -1. */
 int stream_reader_is_plain(StreamReader *self);

@@ -244,6 +244,11 @@ write_by(PyObject *op, const char *method, PyObject *name,
     PyObject *transport = (PyObject *)own_transport(self), *answer;
     if (transport != NULL) {
         Py_INCREF(transport);
+        StreamReader *reader = self->reader == NULL ? NULL
+                                                    : stream_reader_cast(self->state, self->reader);
+        if (reader != NULL && stream_buffer_size(&reader->buffer) > 0) {
+            stream_hold_back((StreamTransport *)transport); /* its answer follows soon */
+        }
         answer = own_method(transport, data); // runs Python where that fails or pauses the protocol
         Py_DECREF(transport);
     }
