@@ -8,20 +8,21 @@ import asyncio
 import types
 from asyncio import streams
 
-from . import _core, _stock
+from . import _core, _stock, _types
+from ._types import _StandsForStock
 
 
-class StreamReader(_core.StreamReader, asyncio.StreamReader):
+class StreamReader(_core.StreamReader, asyncio.StreamReader, metaclass=_StandsForStock):
     __slots__ = ()
     __doc__ = asyncio.StreamReader.__doc__
 
 
-class StreamReaderProtocol(_core.StreamReaderProtocol, asyncio.StreamReaderProtocol):
+class StreamReaderProtocol(_core.StreamReaderProtocol, asyncio.StreamReaderProtocol, metaclass=_StandsForStock):
     __slots__ = ()
     __doc__ = asyncio.StreamReaderProtocol.__doc__
 
 
-class StreamWriter(_core.StreamWriter, asyncio.StreamWriter):
+class StreamWriter(_core.StreamWriter, asyncio.StreamWriter, metaclass=_StandsForStock):
     __slots__ = ()
     __doc__ = asyncio.StreamWriter.__doc__
 
@@ -32,9 +33,10 @@ CLASSES = {  # asyncio's: ours
     asyncio.StreamWriter: StreamWriter,
 }
 
-for _class in CLASSES.values():
+for _stock_class, _class in CLASSES.items():
     _class.__module__ = f'{__package__}.streams'
-del _class
+    _types.STOCK[_class] = _stock_class
+del _stock_class, _class
 
 # asyncio's functions, with our classes in the place of those they find in their module.
 _namespace = {**vars(streams), **{ours.__name__: ours for ours in CLASSES.values()}}

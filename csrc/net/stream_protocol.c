@@ -14,6 +14,15 @@ static const char *const hooks[] = {
     "_stream_reader", "_stream_reader_wr", "_drain_helper", "_paused", "_connection_lost", NULL,
 };
 
+int
+stream_protocol_is_plain(core_state *state, PyObject *object)
+{
+    StreamProtocol *self = (StreamProtocol *)object;
+    return PyObject_TypeCheck(object, state->StreamProtocol_type) && self->is_class_plain
+               ? streams_dict_is_plain(self->dict, hooks)
+               : 0;
+}
+
 static PyObject *
 none_or_null(int status)
 {

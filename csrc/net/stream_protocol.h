@@ -44,15 +44,8 @@ typedef struct {
     bool is_class_plain;
 } StreamProtocol;
 
-/* `object` as a protocol of which nothing is overridden, or NULL. */
-static inline StreamProtocol *
-stream_protocol_cast(const core_state *state, PyObject *object)
-{
-    return PyObject_TypeCheck(object, state->StreamProtocol_type)
-                   && ((StreamProtocol *)object)->is_class_plain
-               ? (StreamProtocol *)object
-               : NULL;
-}
+/* Whether the methods here, and drain(), may do the work of asyncio's: 1, 0 or -1. Any object. */
+int stream_protocol_is_plain(core_state *state, PyObject *object);
 
 /* Those who wait in drain(): a deque, borrowed, or NULL. */
 PyObject *stream_protocol_waiters(StreamProtocol *self);

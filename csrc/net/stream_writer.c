@@ -209,18 +209,17 @@ static PyObject *
 StreamWriter_drain(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     StreamWriter *self = (StreamWriter *)op;
-    StreamProtocol *protocol = self->protocol == NULL
-                                   ? NULL
-                                   : stream_protocol_cast(self->state, self->protocol);
-    if (protocol == NULL) {
-        return call_stock(op, "drain", NULL, 0, NULL);
+    int is_plain = self->protocol == NULL ? 0
+                                          : stream_protocol_is_plain(self->state, self->protocol);
+    if (is_plain <= 0) {
+        return is_plain < 0 ? NULL : call_stock(op, "drain", NULL, 0, NULL);
     }
     Drain *drain = (Drain *)coroutine_new(self->state, &drain_kind);
     if (drain == NULL) {
         return NULL;
     }
     drain->writer = (StreamWriter *)Py_NewRef(op);
-    drain->protocol = (StreamProtocol *)Py_NewRef((PyObject *)protocol);
+    drain->protocol = (StreamProtocol *)Py_NewRef(self->protocol);
     return coroutine_begin(&drain->coroutine);
 }
 
