@@ -3,7 +3,9 @@
 #include "net/stream_protocol.h"
 
 #include "base/check.h"
+#include "core/args.h"
 #include "core/loop.h"
+#include "core/loop_methods.h"
 #include "core/report.h"
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
@@ -272,14 +274,36 @@ call_stock(PyObject *op, const char *method, PyObject *argument)
                               &argument, argument == NULL ? 0 : 1, NULL);
 }
 
+/* The one argument of a method, borrowed; or NULL where asyncio's method was called, whose answer is
+   in *answer then: of a protocol that is not plain, or of arguments that do not fit. */
 static PyObject *
-StreamProtocol_connection_made(PyObject *op, PyObject *transport)
+plain_argument(PyObject *op, const char *method, const args_names *parameters, PyObject *const *args,
+               Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
 {
     StreamProtocol *self = (StreamProtocol *)op;
-    if (self->reject_connection || !self->is_class_plain) {
+    PyObject *argument = nargs == 1 && kwnames == NULL ? args[0] : NULL;
+    bool is_bound = argument != NULL || args_bind_names(parameters, args, nargs, kwnames, &argument);
+    if (is_bound && self->is_class_plain) {
+        return argument;
+    }
+    *answer = streams_call_stock(self->state->StreamProtocol_type, op, method, args, nargs, kwnames);
+    return NULL;
+}
+
+static PyObject *
+StreamProtocol_connection_made(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
+{
+    static const args_names parameters = {{"transport"}, 1, 1, 1};
+    StreamProtocol *self = (StreamProtocol *)op;
+    PyObject *reader, *answer, *transport = plain_argument(op, "connection_made", &parameters, args,
+                                                           nargs, kwnames, &answer);
+    if (transport == NULL) {
+        return answer;
+    }
+    if (self->reject_connection) {
         return call_stock(op, "connection_made", transport);
     }
-    PyObject *reader;
     int status = get_reader(self, &reader);
     if (status >= 0) {
         status = connection_made(self, reader, transport);
@@ -291,13 +315,16 @@ StreamProtocol_connection_made(PyObject *op, PyObject *transport)
 /* ---- while it lasts ---- */
 
 static PyObject *
-StreamProtocol_data_received(PyObject *op, PyObject *data)
+StreamProtocol_data_received(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames)
 {
+    static const args_names parameters = {{"data"}, 1, 1, 1};
     StreamProtocol *self = (StreamProtocol *)op;
-    if (!self->is_class_plain) {
-        return call_stock(op, "data_received", data);
+    PyObject *reader, *answer, *data = plain_argument(op, "data_received", &parameters, args, nargs,
+                                                      kwnames, &answer);
+    if (data == NULL) {
+        return answer;
     }
-    PyObject *reader;
     int status = get_reader(self, &reader);
     if (status > 0) {
         StreamReader *own = stream_reader_cast(self->state, reader);
@@ -436,13 +463,17 @@ connection_lost(StreamProtocol *self, PyObject *exception)
 }
 
 static PyObject *
-StreamProtocol_connection_lost(PyObject *op, PyObject *exception)
+StreamProtocol_connection_lost(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
 {
-    StreamProtocol *self = (StreamProtocol *)op;
-    if (!self->is_class_plain) {
-        return call_stock(op, "connection_lost", exception);
+    static const args_names parameters = {{"exc"}, 1, 1, 1};
+    PyObject *answer, *exception = plain_argument(op, "connection_lost", &parameters, args, nargs,
+                                                  kwnames, &answer);
+    if (exception == NULL) {
+        return answer;
     }
-    return none_or_null(connection_lost(self, exception == Py_None ? NULL : exception));
+    exception = exception == Py_None ? NULL : exception;
+    return none_or_null(connection_lost((StreamProtocol *)op, exception));
 }
 
 /* The future of the connection's end, made now where nobody has asked before: borrowed, or NULL. */
@@ -684,19 +715,17 @@ StreamProtocol_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-#define METHOD(name, function, flags, signature)                                             \
-    {name, function, flags, signature "\n--\n\nAs asyncio.StreamReaderProtocol."}
+#define DOC(signature) signature "\n--\n\nAs asyncio.StreamReaderProtocol."
 
 static PyMethodDef StreamProtocol_methods[] = {
-    METHOD("connection_made", StreamProtocol_connection_made, METH_O,
-           "connection_made($self, transport, /)"),
-    METHOD("connection_lost", StreamProtocol_connection_lost, METH_O,
-           "connection_lost($self, exc, /)"),
-    METHOD("data_received", StreamProtocol_data_received, METH_O, "data_received($self, data, /)"),
-    METHOD("eof_received", StreamProtocol_eof_received, METH_NOARGS, "eof_received($self, /)"),
-    METHOD("pause_writing", StreamProtocol_pause_writing, METH_NOARGS, "pause_writing($self, /)"),
-    METHOD("resume_writing", StreamProtocol_resume_writing, METH_NOARGS,
-           "resume_writing($self, /)"),
+    {"connection_made", FAST_METHOD(StreamProtocol_connection_made),
+     DOC("connection_made($self, transport)")},
+    {"connection_lost", FAST_METHOD(StreamProtocol_connection_lost),
+     DOC("connection_lost($self, exc)")},
+    {"data_received", FAST_METHOD(StreamProtocol_data_received), DOC("data_received($self, data)")},
+    {"eof_received", StreamProtocol_eof_received, METH_NOARGS, DOC("eof_received($self)")},
+    {"pause_writing", StreamProtocol_pause_writing, METH_NOARGS, DOC("pause_writing($self)")},
+    {"resume_writing", StreamProtocol_resume_writing, METH_NOARGS, DOC("resume_writing($self)")},
     {"_get_close_waiter", StreamProtocol_get_close_waiter, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -225,11 +225,12 @@ StreamWriter_drain(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* ---- what goes straight to the transport ---- */
 
-/* write(data) or writelines(data). */
+typedef PyObject *(*fast_method)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+/* write(data) or writelines(data); own_method is that of our transport. */
 static PyObject *
-write_by(PyObject *op, const char *method, PyObject *name,
-         PyObject *(*own_method)(PyObject *, PyObject *), PyObject *const *args, Py_ssize_t nargs,
-         PyObject *kwnames)
+write_by(PyObject *op, const char *method, PyObject *name, fast_method own_method,
+         PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     static const args_names parameters = {{"data"}, 1, 1, 1};
     StreamWriter *self = (StreamWriter *)op;
@@ -248,7 +249,7 @@ write_by(PyObject *op, const char *method, PyObject *name,
         if (reader != NULL && stream_buffer_size(&reader->buffer) > 0) {
             stream_hold_back((StreamTransport *)transport); /* its answer follows soon */
         }
-        answer = own_method(transport, data); // runs Python where that fails or pauses the protocol
+        answer = own_method(transport, &data, 1, NULL); // runs Python where that fails or pauses the protocol
         Py_DECREF(transport);
     }
     else {

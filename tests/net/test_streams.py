@@ -372,6 +372,16 @@ class TestProtocol:
         protocol.connection_lost(None)
         assert reader._eof
 
+    def test_arguments(self, streams, loop):
+        protocol, reader = new_protocol(streams, loop)
+        protocol.connection_made(transport=FakeTransport())
+        protocol.data_received(data=b'x')
+        for wrong in ((), (1, 2)):
+            with pytest.raises(TypeError, match=r'data_received\(\) (takes|missing)'):
+                protocol.data_received(*wrong)
+        protocol.connection_lost(exc=None)
+        assert reader._buffer == b'x'
+
     def test_lost_twice(self, streams, loop):
         protocol, reader = new_protocol(streams, loop)
         protocol.connection_made(FakeTransport())
