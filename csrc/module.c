@@ -17,7 +17,11 @@
 #include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
 #include "net/sock_sendfile.h"
+#include "net/stream_protocol.h"
+#include "net/stream_reader.h"
 #include "net/stream_transport.h"
+#include "net/stream_writer.h"
+#include "net/streams.h"
 #include "net/tls_engine.h"
 #include "net/tls_protocol.h"
 #include "net/tls_transport.h"
@@ -58,12 +62,12 @@ static PyObject *
 core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
                          live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
                          live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Handle",
                          live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE],
                          "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT],
-                         "TLSProtocol", live[LIVE_TLS_PROTOCOL]);
+                         "TLSProtocol", live[LIVE_TLS_PROTOCOL], "Stream", live[LIVE_STREAM]);
 }
 
 #endif
@@ -72,6 +76,7 @@ static PyMethodDef core_methods[] = {
     {"_tasks", core_tasks, METH_NOARGS,
      "_tasks()\n--\n\nA list of this interpreter's tasks that are not done, of any loop."},
     {"_set_metaclass", core_set_metaclass, METH_VARARGS, NULL},
+    {"_set_stream_types", streams_set_types, METH_VARARGS, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
      "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},
@@ -103,7 +108,10 @@ core_exec(PyObject *module)
         || write_pipe_transport_init_type(module, state) < 0
         || tls_engine_init_type(module, state) < 0
         || tls_protocol_init_type(module, state) < 0
-        || tls_transport_init_type(module, state) < 0) {
+        || tls_transport_init_type(module, state) < 0
+        || stream_reader_init_type(module, state) < 0
+        || stream_protocol_init_type(module, state) < 0
+        || stream_writer_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

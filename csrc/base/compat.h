@@ -39,6 +39,7 @@
 #define THREADSAFE_HANDLE_BLOCKS (PY_VERSION_HEX >= 0x030E0000)
 #define STOP_ITERATION_IS_WRAPPED (PY_VERSION_HEX >= 0x030D0000)
 #define WRITELINES_JOINS (PY_VERSION_HEX < 0x030C0000) /* and unsent bytes are one bytearray */
+#define READUNTIL_TAKES_TUPLES (PY_VERSION_HEX >= 0x030D0000)
 #define SENDS_EMPTY_DATAGRAMS (PY_VERSION_HEX >= 0x030D0000)
 #define DATAGRAM_HEADER_BYTES (PY_VERSION_HEX >= 0x030D0000 ? 8 : 0) /* as unsent ones are counted */
 #if PY_VERSION_HEX >= 0x030E0000
@@ -99,6 +100,14 @@ PyDict_GetItemRef(PyObject *dict, PyObject *key, PyObject **result)
         return 1;
     }
     return PyErr_Occurred() ? -1 : 0;
+}
+
+static inline int
+PyWeakref_GetRef(PyObject *reference, PyObject **object)
+{
+    PyObject *found = PyWeakref_GetObject(reference);
+    *object = found == NULL || found == Py_None ? NULL : Py_NewRef(found);
+    return found == NULL ? -1 : *object != NULL;
 }
 
 #endif

@@ -23,6 +23,7 @@
     X(cancel, "cancel")                                                                      \
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
+    X(cancelled_method, "cancelled")                                                         \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
@@ -46,11 +47,15 @@
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
     X(fatal_error, "_fatal_error")                                                           \
+    X(extend, "extend")                                                                      \
+    X(feed_data, "feed_data")                                                                \
+    X(feed_eof, "feed_eof")                                                                  \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
     X(future, "future")                                                                      \
     X(get_buffer, "get_buffer")                                                              \
     X(get_debug, "get_debug")                                                                \
+    X(get_extra_info, "get_extra_info")                                                      \
     X(get_loop, "get_loop")                                                                  \
     X(getaddrinfo, "getaddrinfo")                                                            \
     X(getnameinfo, "getnameinfo")                                                            \
@@ -72,6 +77,7 @@
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
+    X(remove, "remove")                                                                      \
     X(result, "result")                                                                      \
     X(resume_reading, "resume_reading")                                                      \
     X(resume_writing, "resume_writing")                                                      \
@@ -81,11 +87,14 @@
     X(sendto, "sendto")                                                                      \
     X(set_exception, "set_exception")                                                        \
     X(set_result, "set_result")                                                              \
+    X(set_transport, "set_transport")                                                        \
     X(slow_callback_duration, "slow_callback_duration")                                      \
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
     X(source_traceback, "source_traceback")                                                  \
     X(sslobj, "_sslobj")                                                                     \
+    X(source_traceback_attribute, "_source_traceback")                                       \
+    X(sslcontext, "sslcontext")                                                              \
     X(start_reading, "_start_reading")                                                       \
     X(start_shutdown, "_start_shutdown")                                                     \
     X(task, "task")                                                                          \
@@ -102,6 +111,8 @@
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
     X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")                          \
+    X(IncompleteReadError, "asyncio.exceptions", "IncompleteReadError")                      \
+    X(LimitOverrunError, "asyncio.exceptions", "LimitOverrunError")                          \
     X(stock_Future, "asyncio", "Future")                                                     \
     X(stock_Task, "asyncio", "Task")                                                         \
     X(stock_Handle, "asyncio.events", "Handle")                                              \
@@ -139,6 +150,8 @@
     X(ssl_SHUTDOWN, "asyncio.sslproto", "SSLProtocolState.SHUTDOWN")                         \
     X(ssl_WRAPPED, "asyncio.sslproto", "SSLProtocolState.WRAPPED")                           \
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
+    X(stock_StreamReader, "asyncio.streams", "StreamReader")                                 \
+    X(stream_limit, "asyncio.streams", "_DEFAULT_LIMIT")                                     \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
     X(socket_AF_INET, "socket", "AF_INET")                                                   \

@@ -115,6 +115,9 @@ state_init(core_state *state)
     X(DatagramTransport_type)                                                                \
     X(ReadPipeTransport_type) X(WritePipeTransport_type)                                     \
     X(TLSEngine_type) X(TLSProtocol_type) X(TLSTransport_type)                               \
+    X(StreamReader_type) X(StreamProtocol_type) X(StreamWriter_type)                         \
+    X(StreamReader_class) X(StreamProtocol_class) X(StreamWriter_class)                      \
+    X(newline_separators)                                                                    \
     X(context_keyword) X(stock_eager_factory)                                               \
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
     X(discard_from_awaited_by)                                                               \

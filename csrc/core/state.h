@@ -31,6 +31,7 @@ enum live_type {
     LIVE_COROUTINE,
     LIVE_TRANSPORT,
     LIVE_TLS_PROTOCOL,
+    LIVE_STREAM,
     LIVE_TYPE_COUNT,
 };
 
@@ -53,6 +54,9 @@ typedef struct {
     PyTypeObject *TLSEngine_type;
     PyTypeObject *TLSProtocol_type;
     PyTypeObject *TLSTransport_type;
+    PyTypeObject *StreamReader_type;
+    PyTypeObject *StreamProtocol_type;
+    PyTypeObject *StreamWriter_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)
@@ -73,6 +77,10 @@ typedef struct {
     PyObject *Loop_time;
     PyObject *Loop_get_debug;
     PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
+    PyObject *StreamReader_class; /* the package's, made of the types: net/streams.c */
+    PyObject *StreamProtocol_class;
+    PyObject *StreamWriter_class;
+    PyObject *newline_separators; /* (b'\n',) */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 
     /* core/bridge.c: where the running interpreter keeps the current task. */
@@ -92,6 +100,9 @@ typedef struct {
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
     bool sendfile_always_seeks;   /* where nothing was sent, too: from 3.14 on */
+    bool protocol_keeps_writer;   /* what StreamReaderProtocol of this version does: to 3.12 */
+    bool protocol_checks_cancelled; /* 3.12 on */
+    bool protocol_catches_errors; /* 3.14 on */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
 
     Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */

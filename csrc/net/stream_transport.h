@@ -43,6 +43,15 @@ state_of_stream(StreamTransport *self)
 /* Sends what was held back, if anything was; reports errors itself (net/stream_write.c). */
 void stream_flush(Transport *transport);
 
+/* Has small writes of this iteration held back from the first one on: for who knows that more follow. */
+static inline void
+stream_hold_back(StreamTransport *self)
+{
+    if (self->transport.loop != NULL) {
+        self->sent_in = self->transport.loop->loop.iteration;
+    }
+}
+
 /* Who waits for the queue to be empty gets an exception: 0 or -1. Runs Python. */
 int stream_fail_empty_waiter(StreamTransport *self, PyObject *exception);
 

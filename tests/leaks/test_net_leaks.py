@@ -156,6 +156,58 @@ KINDS = {
             except ConnectionRefusedError:
                 pass
         """,
+    'streams': """
+        reader, writer, peer = await opened()
+        peer.send(b'line\\nrest')
+        assert await reader.readline() == b'line\\n'
+        writer.write(await reader.readexactly(4))
+        await writer.drain()
+        reader._buffer.extend(b'x' * 1000)
+        writer.close()
+        await writer.wait_closed()
+        """,
+    'streams of a reader in a cycle': """
+        reader, writer, peer = await opened()
+        reader.cycle = reader, writer
+        writer.transport.abort()
+        await tick()
+        """,
+    'reads that are cancelled': """
+        reader, writer, peer = await opened()
+        for read in (reader.read(), reader.read(1), reader.readline(), reader.readexactly(9)):
+            task = loop.create_task(read)
+            await tick()
+            task.cancel()
+            await asyncio.wait([task])
+        writer._protocol.pause_writing()
+        task = loop.create_task(writer.drain())
+        await tick()
+        task.cancel()
+        await asyncio.wait([task])
+        writer.close()
+        """,
+    'reads that fail': """
+        reader, writer, peer = await opened(limit=4)
+        peer.send(b'too long for that\\n')
+        peer.close()
+        for read in (reader.readuntil(), reader.readline(), reader.readexactly(9)):
+            try:
+                await read
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+                pass
+        reader.set_exception(KeyError())
+        try:
+            await reader.read()
+        except KeyError:
+            pass
+        writer.close()
+        """,
+    'a server of streams': """
+        sock = socket.create_connection(('127.0.0.1', streams_port))
+        sock.setblocking(False)
+        await loop.sock_recv(sock, 100)
+        sock.close()
+        """,
     'sendfile': """
         await loop.sock_sendfile(left, file, 0, 100)
         await loop.sock_recv(right, 1000)
@@ -236,6 +288,18 @@ async def stream(factory):
     transport, _ = await loop.create_connection(factory, sock=left)
     return transport, right
 
+async def opened(**kwargs):
+    for peer in peers:
+        peer.close()
+    left, right = socket.socketpair()
+    peers[:] = [right]
+    reader, writer = await impl.module.open_connection(sock=left, **kwargs)
+    return reader, writer, right
+
+async def handler(reader, writer):
+    writer.write(b'hello')
+    writer.close()
+
 async def once():
     KIND
 
@@ -255,11 +319,13 @@ def state():
     return sys.getallocatedblocks(), len(support.open_fds()), support.live_objects()
 
 async def main():
-    global port
+    global port, streams_port
     # One thread, and no more of them as work comes.
     loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
     server = await loop.create_server(Accepted, '127.0.0.1', 0)
     port = server.sockets[0].getsockname()[1]
+    streams_server = await impl.module.start_server(handler, '127.0.0.1', 0)
+    streams_port = streams_server.sockets[0].getsockname()[1]
     await many(COUNT // 10)
     await many(COUNT // 10)
     blocks, fds, live = state()
@@ -270,6 +336,7 @@ async def main():
     # One leaked block each time would be COUNT of them.
     assert blocks_after - blocks < max(COUNT // 20, 200), (blocks, blocks_after)
     server.close()
+    streams_server.close()
     await loop.shutdown_default_executor()
 
 loop = new_event_loop()

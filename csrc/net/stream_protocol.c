@@ -1,0 +1,759 @@
+/* stream_protocol.c -- what a transport calls, from connection_made() to connection_lost(); the type. */
+
+#include "net/stream_protocol.h"
+
+#include "base/check.h"
+#include "core/args.h"
+#include "core/loop.h"
+#include "core/loop_methods.h"
+#include "core/report.h"
+#include "net/stream_reader.h"
+#include "net/stream_transport.h"
+
+#include <stddef.h>
+
+static const char *const hooks[] = {
+    "_stream_reader", "_stream_reader_wr", "_drain_helper", "_paused", "_connection_lost", NULL,
+};
+
+int
+stream_protocol_is_plain(core_state *state, PyObject *object)
+{
+    StreamProtocol *self = (StreamProtocol *)object;
+    return PyObject_TypeCheck(object, state->StreamProtocol_type) && self->is_class_plain
+               ? streams_dict_is_plain(self->dict, hooks)
+               : 0;
+}
+
+static PyObject *
+none_or_null(int status)
+{
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* The reader: 1 with a new reference, 0 where it is gone, or -1. */
+static int
+get_reader(StreamProtocol *self, PyObject **reader)
+{
+    *reader = NULL;
+    if (self->reader == NULL) {
+        return 0;
+    }
+    if (self->has_linked_reader) {
+        *reader = Py_NewRef(self->reader);
+        return 1;
+    }
+    if (PyWeakref_Check(self->reader)) {
+        return PyWeakref_GetRef(self->reader, reader);
+    }
+    *reader = PyObject_CallNoArgs(self->reader); // runs Python
+    if (*reader == Py_None) {
+        Py_CLEAR(*reader);
+        return 0;
+    }
+    return *reader == NULL ? -1 : 1;
+}
+
+/* Forgets it. */
+static void
+clear_reader(StreamProtocol *self)
+{
+    if (self->has_linked_reader) {
+        self->has_linked_reader = false;
+        if (self->reader != NULL) {
+            stream_reader_unlink((StreamReader *)self->reader);
+        }
+    }
+    else {
+        Py_CLEAR(self->reader); // runs Python (destructors)
+    }
+}
+
+/* reader.<method>(argument): 0 or -1. Runs Python. */
+static int
+call_reader(PyObject *reader, PyObject *method, PyObject *argument)
+{
+    PyObject *stack[] = {reader, argument};
+    PyObject *answer = PyObject_VectorcallMethod(method, stack, argument == NULL ? 1 : 2, NULL);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+static int
+feed_eof(core_state *state, PyObject *reader)
+{
+    StreamReader *own = stream_reader_cast(state, reader);
+    return own != NULL ? stream_reader_feed_eof(own)
+                       : call_reader(reader, state->name_feed_eof, NULL);
+}
+
+/* ---- the connection is made ---- */
+
+static int
+close_transport(core_state *state, PyObject *transport)
+{
+    PyObject *answer = PyObject_CallMethodNoArgs(transport, state->name_close); // runs Python
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* Tells of what the handler raised, and closes the connection: 0 or -1. Runs Python. */
+static int
+handler_failed(StreamProtocol *self, PyObject *exception, PyObject *transport)
+{
+    core_state *state = self->state;
+    PyObject *loop = Py_NewRef(self->loop);
+    PyObject *message = PyUnicode_FromString("Unhandled exception in client_connected_cb");
+    int status = report_to_handler(state, loop, message,
+                                   (PyObject *[][2]){{state->name_message, NULL},
+                                                     {state->name_exception, exception},
+                                                     {state->name_transport, transport},
+                                                     {NULL, NULL}});
+    Py_DECREF(loop);
+    return status < 0 ? -1 : close_transport(state, transport);
+}
+
+/* The done-callback of the handler's task. */
+static PyObject *
+client_done(PyObject *op, PyObject *task)
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    core_state *state = self->state;
+    PyObject *transport = self->client_transport;
+    self->client_transport = NULL;
+    if (transport == NULL) {
+        Py_RETURN_NONE;
+    }
+    int status = state->protocol_checks_cancelled ? streams_is_cancelled(state, task) : 0;
+    PyObject *exception = NULL;
+    if (status > 0) {
+        status = close_transport(state, transport);
+    }
+    else if (status == 0) {
+        exception = PyObject_CallMethodNoArgs(task, state->name_exception);
+        status = exception == NULL      ? -1
+                 : exception == Py_None ? 0
+                                        : handler_failed(self, exception, transport);
+    }
+    Py_XDECREF(exception);
+    Py_DECREF(transport);
+    return none_or_null(status);
+}
+
+static PyMethodDef client_done_method = {
+    "connection_made.<locals>.callback", client_done, METH_O, NULL,
+};
+
+/* Runs the coroutine that client_connected_cb returned: 0 or -1. Runs Python. */
+static int
+run_handler(StreamProtocol *self, PyObject *coroutine, PyObject *transport)
+{
+    PyObject *task = PyObject_CallMethodOneArg(self->loop, self->state->name_create_task, coroutine);
+    PyObject *callback = task == NULL ? NULL : PyCFunction_New(&client_done_method, (PyObject *)self);
+    PyObject *answer = NULL;
+    if (callback != NULL) {
+        Py_XSETREF(self->task, Py_NewRef(task));
+        Py_XSETREF(self->client_transport, Py_NewRef(transport));
+        answer = PyObject_CallMethodOneArg(task, self->state->name_add_done_callback, callback);
+    }
+    Py_XDECREF(task);
+    Py_XDECREF(callback);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* client_connected_cb(reader, writer): a new reference, or NULL. Runs Python. */
+static PyObject *
+call_handler(StreamProtocol *self, PyObject *reader, PyObject *transport)
+{
+    core_state *state = self->state;
+    PyObject *made_of[] = {transport, (PyObject *)self, reader, self->loop};
+    PyObject *writer = PyObject_Vectorcall(state->StreamWriter_class, made_of, 4, NULL);
+    if (writer == NULL) {
+        return NULL;
+    }
+    if (state->protocol_keeps_writer) {
+        Py_XSETREF(self->stream_writer, Py_NewRef(writer));
+    }
+    PyObject *handler = Py_NewRef(self->client_connected_cb), *arguments[] = {reader, writer};
+    PyObject *result = PyObject_Vectorcall(handler, arguments, 2, NULL); // runs Python
+    Py_DECREF(handler);
+    Py_DECREF(writer);
+    return result;
+}
+
+static int
+is_coroutine(core_state *state, PyObject *object)
+{
+    if (PyCoro_CheckExact(object)) {
+        return 1;
+    }
+    PyObject *answer = PyObject_CallOneArg(state->iscoroutine, object); // runs Python
+    int is_so = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return is_so;
+}
+
+/* Hands a server's connection to its handler: 0 or -1. Runs Python. */
+static int
+serve(StreamProtocol *self, PyObject *reader, PyObject *transport)
+{
+    core_state *state = self->state;
+    PyObject *result = call_handler(self, reader, transport);
+    int status;
+    if (result != NULL) {
+        status = is_coroutine(state, result);
+        if (status > 0) {
+            status = run_handler(self, result, transport);
+        }
+        Py_DECREF(result);
+    }
+    else if (state->protocol_catches_errors && PyErr_ExceptionMatches(PyExc_Exception)) {
+        PyObject *exception = PyErr_GetRaisedException();
+        status = handler_failed(self, exception, transport);
+        Py_DECREF(exception);
+    }
+    else {
+        status = -1;
+    }
+    if (status == 0) {
+        Py_CLEAR(self->strong_reader);
+    }
+    return status;
+}
+
+/* transport.get_extra_info('sslcontext') is not None; of a transport of ours without having it find
+   out all there is to know: 1, 0 or -1. */
+static int
+is_over_ssl(core_state *state, PyObject *transport)
+{
+    PyObject *context;
+    if (Py_IS_TYPE(transport, state->StreamTransport_type)
+        && ((Transport *)transport)->dict == NULL) {
+        PyObject *extra = ((Transport *)transport)->extra;
+        if (extra == NULL || PyDict_GetItemRef(extra, state->name_sslcontext, &context) == 0) {
+            return 0;
+        }
+    }
+    else {
+        context = PyObject_CallMethodOneArg(transport, state->name_get_extra_info,
+                                            state->name_sslcontext); // runs Python
+    }
+    int is_there = context == NULL ? -1 : context != Py_None;
+    Py_XDECREF(context);
+    return is_there;
+}
+
+static int
+connection_made(StreamProtocol *self, PyObject *reader, PyObject *transport)
+{
+    core_state *state = self->state;
+    Py_XSETREF(self->transport, Py_NewRef(transport));
+    if (reader != NULL) {
+        StreamReader *own = stream_reader_cast(state, reader);
+        int status = own != NULL ? stream_reader_set_transport(own, transport)
+                                 : call_reader(reader, state->name_set_transport, transport);
+        if (status < 0) {
+            return -1;
+        }
+    }
+    int over_ssl = is_over_ssl(state, transport); // runs Python
+    if (over_ssl < 0) {
+        return -1;
+    }
+    self->over_ssl = over_ssl;
+    return self->client_connected_cb == NULL
+               ? 0
+               : serve(self, reader == NULL ? Py_None : reader, transport);
+}
+
+static PyObject *
+call_stock(PyObject *op, const char *method, PyObject *argument)
+{
+    return streams_call_stock(((StreamProtocol *)op)->state->StreamProtocol_type, op, method,
+                              &argument, argument == NULL ? 0 : 1, NULL);
+}
+
+/* The one argument of a method, borrowed; or NULL where asyncio's method was called, whose answer is
+   in *answer then: of a protocol that is not plain, or of arguments that do not fit. */
+static PyObject *
+plain_argument(PyObject *op, const char *method, const args_names *parameters, PyObject *const *args,
+               Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    PyObject *argument = nargs == 1 && kwnames == NULL ? args[0] : NULL;
+    bool is_bound = argument != NULL || args_bind_names(parameters, args, nargs, kwnames, &argument);
+    if (is_bound && self->is_class_plain) {
+        return argument;
+    }
+    *answer = streams_call_stock(self->state->StreamProtocol_type, op, method, args, nargs, kwnames);
+    return NULL;
+}
+
+static PyObject *
+StreamProtocol_connection_made(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
+{
+    static const args_names parameters = {{"transport"}, 1, 1, 1};
+    StreamProtocol *self = (StreamProtocol *)op;
+    PyObject *reader, *answer, *transport = plain_argument(op, "connection_made", &parameters, args,
+                                                           nargs, kwnames, &answer);
+    if (transport == NULL) {
+        return answer;
+    }
+    if (self->reject_connection) {
+        return call_stock(op, "connection_made", transport);
+    }
+    int status = get_reader(self, &reader);
+    if (status >= 0) {
+        status = connection_made(self, reader, transport);
+    }
+    Py_XDECREF(reader);
+    return none_or_null(status);
+}
+
+/* ---- while it lasts ---- */
+
+static PyObject *
+StreamProtocol_data_received(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames)
+{
+    static const args_names parameters = {{"data"}, 1, 1, 1};
+    StreamProtocol *self = (StreamProtocol *)op;
+    PyObject *reader, *answer, *data = plain_argument(op, "data_received", &parameters, args, nargs,
+                                                      kwnames, &answer);
+    if (data == NULL) {
+        return answer;
+    }
+    int status = get_reader(self, &reader);
+    if (status > 0) {
+        StreamReader *own = stream_reader_cast(self->state, reader);
+        status = own != NULL ? stream_reader_feed_data(own, data)
+                             : call_reader(reader, self->state->name_feed_data, data);
+        Py_DECREF(reader);
+    }
+    return none_or_null(status);
+}
+
+static PyObject *
+StreamProtocol_eof_received(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    if (!self->is_class_plain) {
+        return call_stock(op, "eof_received", NULL);
+    }
+    PyObject *reader;
+    int status = get_reader(self, &reader);
+    if (status > 0) {
+        status = feed_eof(self->state, reader);
+        Py_DECREF(reader);
+    }
+    /* True keeps the connection open; over TLS that is not possible, and asking for it warned of. */
+    return status < 0 ? NULL : PyBool_FromLong(!self->over_ssl);
+}
+
+/* Whether asyncio's method is to do it: in debug mode it logs. 1, 0 or -1. Raises AssertionError unless
+   it was paused as it should have been. */
+static int
+check_flow(StreamProtocol *self, bool was_paused)
+{
+    if (!self->is_class_plain) {
+        return 1;
+    }
+    if (self->is_paused != was_paused) {
+        PyErr_SetNone(PyExc_AssertionError);
+        return -1;
+    }
+    return loop_is_debug(self->state, self->loop);
+}
+
+static PyObject *
+StreamProtocol_pause_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    int by_stock = check_flow(self, false);
+    if (by_stock != 0) {
+        return by_stock < 0 ? NULL : call_stock(op, "pause_writing", NULL);
+    }
+    self->is_paused = true;
+    Py_RETURN_NONE;
+}
+
+/* Wakes those who wait in drain(): 0 or -1. Runs Python where their futures are not ours. */
+static int
+wake_waiters(StreamProtocol *self, PyObject *exception)
+{
+    core_state *state = self->state;
+    PyObject *waiters = self->drain_waiters == NULL ? NULL : PySequence_List(self->drain_waiters);
+    if (waiters == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(waiters); i++) {
+        PyObject *waiter = PyList_GET_ITEM(waiters, i);
+        status = streams_is_done(state, waiter);
+        status = status == 0 ? streams_finish(state, waiter, exception) : status < 0 ? -1 : 0;
+    }
+    Py_DECREF(waiters);
+    return status;
+}
+
+static PyObject *
+StreamProtocol_resume_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    int by_stock = check_flow(self, true);
+    if (by_stock != 0) {
+        return by_stock < 0 ? NULL : call_stock(op, "resume_writing", NULL);
+    }
+    self->is_paused = false;
+    return none_or_null(wake_waiters(self, NULL));
+}
+
+/* ---- the end ---- */
+
+static int
+tell_reader_of_end(StreamProtocol *self, PyObject *exception)
+{
+    PyObject *reader;
+    int status = get_reader(self, &reader);
+    if (status <= 0) {
+        return status;
+    }
+    StreamReader *own = stream_reader_cast(self->state, reader);
+    if (exception == NULL) {
+        status = feed_eof(self->state, reader);
+    }
+    else {
+        status = own != NULL ? stream_reader_set_exception(own, exception)
+                             : call_reader(reader, self->state->name_set_exception, exception);
+    }
+    Py_DECREF(reader);
+    return status;
+}
+
+static int
+connection_lost(StreamProtocol *self, PyObject *exception)
+{
+    if (tell_reader_of_end(self, exception) < 0) {
+        return -1;
+    }
+    if (!self->has_future && !self->has_ended) {
+        self->has_ended = true;
+        self->closed = Py_XNewRef(exception);
+    }
+    else if (self->has_future) {
+        int status = streams_is_done(self->state, self->closed);
+        if (status == 0) {
+            status = streams_finish(self->state, self->closed, exception);
+        }
+        if (status < 0) {
+            return -1;
+        }
+    }
+    self->connection_lost = true;
+    if (self->is_paused && wake_waiters(self, exception) < 0) {
+        return -1;
+    }
+    clear_reader(self); // runs Python (destructors), as those below
+    Py_CLEAR(self->stream_writer);
+    Py_CLEAR(self->task);
+    Py_CLEAR(self->transport);
+    return 0;
+}
+
+static PyObject *
+StreamProtocol_connection_lost(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
+{
+    static const args_names parameters = {{"exc"}, 1, 1, 1};
+    PyObject *answer, *exception = plain_argument(op, "connection_lost", &parameters, args, nargs,
+                                                  kwnames, &answer);
+    if (exception == NULL) {
+        return answer;
+    }
+    exception = exception == Py_None ? NULL : exception;
+    return none_or_null(connection_lost((StreamProtocol *)op, exception));
+}
+
+/* The future of the connection's end, made now where nobody has asked before: borrowed, or NULL. */
+static PyObject *
+closed_future(StreamProtocol *self)
+{
+    if (self->has_future) {
+        return self->closed;
+    }
+    if (self->loop == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_closed");
+        return NULL;
+    }
+    PyObject *future = streams_new_future(self->state, self->loop); // runs Python
+    if (future == NULL
+        || (self->has_ended && streams_finish(self->state, future, self->closed) < 0)) {
+        Py_XDECREF(future);
+        return NULL;
+    }
+    self->has_future = true;
+    Py_XSETREF(self->closed, future);
+    return self->closed;
+}
+
+static PyObject *
+StreamProtocol_get_close_waiter(PyObject *op, PyObject *Py_UNUSED(stream))
+{
+    return Py_XNewRef(closed_future((StreamProtocol *)op));
+}
+
+/* ---- attributes ---- */
+
+PyObject *
+stream_protocol_waiters(StreamProtocol *self)
+{
+    if (self->drain_waiters == NULL) {
+        self->drain_waiters = PyObject_CallNoArgs(self->state->deque);
+    }
+    return self->drain_waiters;
+}
+
+static PyObject *
+get_waiters(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_XNewRef(stream_protocol_waiters((StreamProtocol *)op));
+}
+
+static PyObject *
+get_closed(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_XNewRef(closed_future((StreamProtocol *)op));
+}
+
+static int
+set_closed(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    self->has_future = value != NULL && value != Py_None;
+    Py_XSETREF(self->closed, self->has_future ? Py_NewRef(value) : NULL);
+    return 0;
+}
+
+static PyObject *
+get_reader_ref(PyObject *op, void *Py_UNUSED(closure))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    if (self->reader == NULL) {
+        Py_RETURN_NONE;
+    }
+    return self->has_linked_reader ? PyWeakref_NewRef(self->reader, NULL) : Py_NewRef(self->reader);
+}
+
+static int
+set_reader_ref(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    clear_reader(self);
+    return streams_set_object(op, value, (void *)offsetof(StreamProtocol, reader));
+}
+
+static PyObject *
+get_stream_reader(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *reader;
+    int status = get_reader((StreamProtocol *)op, &reader);
+    return status == 0 ? Py_NewRef(Py_None) : reader;
+}
+
+static PyMemberDef StreamProtocol_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(StreamProtocol, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(StreamProtocol, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef StreamProtocol_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {"_stream_reader", get_stream_reader, NULL, NULL, NULL},
+    {"_stream_reader_wr", get_reader_ref, set_reader_ref, NULL, NULL},
+    {"_closed", get_closed, set_closed, NULL, NULL},
+    {"_drain_waiters", get_waiters, streams_set_object, NULL,
+     (void *)offsetof(StreamProtocol, drain_waiters)},
+    STREAMS_OBJECT("_strong_reader", StreamProtocol, strong_reader),
+    STREAMS_OBJECT("_client_connected_cb", StreamProtocol, client_connected_cb),
+    STREAMS_OBJECT("_loop", StreamProtocol, loop),
+    STREAMS_OBJECT("_task", StreamProtocol, task),
+    STREAMS_OBJECT("_transport", StreamProtocol, transport),
+    STREAMS_OBJECT("_stream_writer", StreamProtocol, stream_writer),
+    STREAMS_BOOL("_paused", StreamProtocol, is_paused),
+    STREAMS_BOOL("_connection_lost", StreamProtocol, connection_lost),
+    STREAMS_BOOL("_over_ssl", StreamProtocol, over_ssl),
+    STREAMS_BOOL("_reject_connection", StreamProtocol, reject_connection),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* ---- the type ---- */
+
+static PyObject *
+StreamProtocol_tp_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+{
+    core_state *state = state_of_type(type);
+    StreamProtocol *self = (StreamProtocol *)type->tp_alloc(type, 0);
+    if (self != NULL) {
+        LIVE_ADD(state, LIVE_STREAM);
+        self->state = state;
+    }
+    return (PyObject *)self;
+}
+
+/* (stream_reader, client_connected_cb=None, loop=None). A loop to be found, a reader that is not plain
+   and errors are asyncio's matter. */
+static int
+StreamProtocol_init(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"stream_reader", "client_connected_cb", "loop", NULL};
+    StreamProtocol *self = (StreamProtocol *)op;
+    core_state *state = self->state;
+    PyObject *reader, *handler = Py_None, *loop = Py_None;
+    int is_plain = streams_class_is_plain(op, state->StreamProtocol_class, hooks);
+    if (is_plain < 0) {
+        return -1;
+    }
+    self->is_class_plain = is_plain;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO", keywords, &reader, &handler, &loop)) {
+        PyErr_Clear(); /* asyncio's own method says what is wrong */
+        loop = Py_None;
+    }
+    if (!is_plain || self->loop != NULL || loop == Py_None
+        || stream_reader_cast(state, reader) == NULL) {
+        return streams_init_by_stock(state->StreamProtocol_type, op, args, kwargs);
+    }
+    self->has_linked_reader = stream_reader_link((StreamReader *)reader, &self->reader);
+    if (!self->has_linked_reader && (self->reader = PyWeakref_NewRef(reader, NULL)) == NULL) {
+        return -1;
+    }
+    self->loop = Py_NewRef(loop);
+    if (handler != Py_None) {
+        self->client_connected_cb = Py_NewRef(handler);
+        self->strong_reader = Py_NewRef(reader);
+    }
+    return 0;
+}
+
+static int
+StreamProtocol_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->dict);
+    Py_VISIT(self->loop);
+    if (!self->has_linked_reader) {
+        Py_VISIT(self->reader);
+    }
+    Py_VISIT(self->strong_reader);
+    Py_VISIT(self->client_connected_cb);
+    Py_VISIT(self->task);
+    Py_VISIT(self->transport);
+    Py_VISIT(self->client_transport);
+    Py_VISIT(self->stream_writer);
+    Py_VISIT(self->closed);
+    Py_VISIT(self->drain_waiters);
+    return 0;
+}
+
+static int
+StreamProtocol_clear(PyObject *op)
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    Py_CLEAR(self->dict);
+    Py_CLEAR(self->loop);
+    clear_reader(self);
+    Py_CLEAR(self->strong_reader);
+    Py_CLEAR(self->client_connected_cb);
+    Py_CLEAR(self->task);
+    Py_CLEAR(self->transport);
+    Py_CLEAR(self->client_transport);
+    Py_CLEAR(self->stream_writer);
+    self->has_future = false;
+    Py_CLEAR(self->closed);
+    Py_CLEAR(self->drain_waiters);
+    return 0;
+}
+
+/* As asyncio's __del__: the error that ended the connection has been seen by the reader. */
+static void
+StreamProtocol_finalize(PyObject *op)
+{
+    StreamProtocol *self = (StreamProtocol *)op;
+    if (!self->has_future) {
+        return;
+    }
+    PyObject *pending = PyErr_GetRaisedException();
+    int is_done = streams_is_done(self->state, self->closed);
+    int is_cancelled = is_done > 0 ? streams_is_cancelled(self->state, self->closed) : is_done;
+    if (is_done > 0 && is_cancelled == 0) {
+        Py_XDECREF(PyObject_CallMethodNoArgs(self->closed, self->state->name_exception));
+    }
+    if (PyErr_Occurred()) {
+        PyErr_WriteUnraisable(op);
+    }
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+}
+
+static void
+StreamProtocol_dealloc(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    if (PyObject_CallFinalizerFromDealloc(op) < 0) {
+        return; /* resurrected */
+    }
+    PyObject_GC_UnTrack(op);
+    if (((StreamProtocol *)op)->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(op);
+    }
+    (void)StreamProtocol_clear(op); // runs Python (destructors)
+    LIVE_SUB(state_of_dying_type(type), LIVE_STREAM);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+#define DOC(signature) signature "\n--\n\nAs asyncio.StreamReaderProtocol."
+
+static PyMethodDef StreamProtocol_methods[] = {
+    {"connection_made", FAST_METHOD(StreamProtocol_connection_made),
+     DOC("connection_made($self, transport)")},
+    {"connection_lost", FAST_METHOD(StreamProtocol_connection_lost),
+     DOC("connection_lost($self, exc)")},
+    {"data_received", FAST_METHOD(StreamProtocol_data_received), DOC("data_received($self, data)")},
+    {"eof_received", StreamProtocol_eof_received, METH_NOARGS, DOC("eof_received($self)")},
+    {"pause_writing", StreamProtocol_pause_writing, METH_NOARGS, DOC("pause_writing($self)")},
+    {"resume_writing", StreamProtocol_resume_writing, METH_NOARGS, DOC("resume_writing($self)")},
+    {"_get_close_waiter", StreamProtocol_get_close_waiter, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot StreamProtocol_slots[] = {
+    {Py_tp_doc, "StreamReaderProtocol(stream_reader, client_connected_cb=None, loop=None)\n--\n\n"
+                "Feeds a StreamReader. As asyncio.StreamReaderProtocol."},
+    {Py_tp_new, StreamProtocol_tp_new},
+    {Py_tp_init, StreamProtocol_init},
+    {Py_tp_traverse, StreamProtocol_traverse},
+    {Py_tp_clear, StreamProtocol_clear},
+    {Py_tp_finalize, StreamProtocol_finalize},
+    {Py_tp_dealloc, StreamProtocol_dealloc},
+    {Py_tp_methods, StreamProtocol_methods},
+    {Py_tp_members, StreamProtocol_members},
+    {Py_tp_getset, StreamProtocol_getset},
+    {0, NULL},
+};
+
+static PyType_Spec StreamProtocol_spec = {
+    .name = "pyasync._core.StreamReaderProtocol",
+    .basicsize = sizeof(StreamProtocol),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .slots = StreamProtocol_slots,
+};
+
+int
+stream_protocol_init_type(PyObject *module, core_state *state)
+{
+    return state_add_type(module, &state->StreamProtocol_type, &StreamProtocol_spec, NULL);
+}

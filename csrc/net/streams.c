@@ -1,0 +1,186 @@
+/* streams.c -- calling asyncio's own methods, and futures of any kind. */
+
+#include "net/streams.h"
+
+#include "base/check.h"
+#include "core/future.h"
+
+static PyObject *
+stock_method(PyTypeObject *type, PyObject *self, const char *name)
+{
+    PyObject *stock = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, type, self, NULL);
+    PyObject *method = stock == NULL ? NULL : PyObject_GetAttrString(stock, name);
+    Py_XDECREF(stock);
+    return method;
+}
+
+PyObject *
+streams_call_stock(PyTypeObject *type, PyObject *self, const char *name, PyObject *const *args,
+                   Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *method = stock_method(type, self, name);
+    PyObject *answer = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs,
+                                                                   kwnames);
+    Py_XDECREF(method);
+    return answer;
+}
+
+int
+streams_init_by_stock(PyTypeObject *type, PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    PyObject *method = stock_method(type, self, "__init__");
+    PyObject *answer = method == NULL ? NULL : PyObject_Call(method, args, kwargs);
+    Py_XDECREF(method);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+int
+streams_class_is_plain(PyObject *self, PyObject *ours, const char *const *names)
+{
+    PyObject *type = (PyObject *)Py_TYPE(self);
+    int is_same = ours != NULL;
+    for (; type != ours && is_same > 0 && *names != NULL; names++) {
+        PyObject *found = PyObject_GetAttrString(type, *names);
+        PyObject *expected = found == NULL ? NULL : PyObject_GetAttrString(ours, *names);
+        is_same = expected == NULL ? -1 : found == expected;
+        Py_XDECREF(found);
+        Py_XDECREF(expected);
+    }
+    return is_same;
+}
+
+int
+streams_dict_is_plain(PyObject *dict, const char *const *names)
+{
+    if (dict == NULL || PyDict_GET_SIZE(dict) == 0) {
+        return 1;
+    }
+    int is_there = 0;
+    for (; is_there == 0 && *names != NULL; names++) {
+        PyObject *name = PyUnicode_FromString(*names);
+        is_there = name == NULL ? -1 : PyDict_Contains(dict, name);
+        Py_XDECREF(name);
+    }
+    return is_there < 0 ? -1 : !is_there;
+}
+
+PyObject *
+streams_new_future(core_state *state, PyObject *loop)
+{
+    return PyObject_CallMethodNoArgs(loop, state->name_create_future); // runs Python
+}
+
+static int
+ask(PyObject *future, PyObject *method)
+{
+    PyObject *answer = PyObject_CallMethodNoArgs(future, method); // runs Python
+    int is_so = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return is_so;
+}
+
+int
+streams_is_done(core_state *state, PyObject *future)
+{
+    if (future_is_exact(state, future)) {
+        return ((Future *)future)->state != FUTURE_PENDING;
+    }
+    return ask(future, state->name_done);
+}
+
+int
+streams_is_cancelled(core_state *state, PyObject *future)
+{
+    if (future_is_exact(state, future)) {
+        return ((Future *)future)->state == FUTURE_CANCELLED;
+    }
+    return ask(future, state->name_cancelled_method);
+}
+
+int
+streams_finish(core_state *state, PyObject *future, PyObject *exception)
+{
+    PyObject *outcome = exception == NULL ? Py_None : exception;
+    if (Py_IS_TYPE(future, state->Future_type)) {
+        return exception == NULL ? future_set_result(state, (Future *)future, outcome)
+                                 : future_set_exception(state, (Future *)future, outcome);
+    }
+    PyObject *method = exception == NULL ? state->name_set_result : state->name_set_exception;
+    PyObject *answer = PyObject_CallMethodOneArg(future, method, outcome); // runs Python
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+void
+streams_raise(PyObject *exception)
+{
+    if (PyExceptionInstance_Check(exception)) {
+        PyErr_SetObject(PyExceptionInstance_Class(exception), exception);
+    }
+    else if (PyExceptionClass_Check(exception)) {
+        PyErr_SetNone(exception);
+    }
+    else {
+        PyErr_SetString(PyExc_TypeError, "exceptions must derive from BaseException");
+    }
+}
+
+static void *
+place_of(PyObject *self, void *offset)
+{
+    return (char *)self + (Py_ssize_t)(intptr_t)offset;
+}
+
+PyObject *
+streams_get_object(PyObject *self, void *offset)
+{
+    PyObject *value = *(PyObject **)place_of(self, offset);
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+int
+streams_set_object(PyObject *self, PyObject *value, void *offset)
+{
+    PyObject **place = place_of(self, offset);
+    PyObject *before = *place;
+    *place = value == Py_None ? NULL : Py_XNewRef(value);
+    Py_XDECREF(before); // runs Python (destructors)
+    return 0;
+}
+
+PyObject *
+streams_get_bool(PyObject *self, void *offset)
+{
+    return PyBool_FromLong(*(bool *)place_of(self, offset));
+}
+
+int
+streams_set_bool(PyObject *self, PyObject *value, void *offset)
+{
+    int is_true = value == NULL ? 0 : PyObject_IsTrue(value);
+    if (is_true < 0) {
+        return -1;
+    }
+    *(bool *)place_of(self, offset) = is_true;
+    return 0;
+}
+
+PyObject *
+streams_set_types(PyObject *module, PyObject *args)
+{
+    core_state *state = state_of_module(module);
+    PyObject *reader, *protocol, *writer;
+    int keeps_writer, checks_cancelled, catches_errors;
+    if (!PyArg_ParseTuple(args, "OOOppp:_set_stream_types", &reader, &protocol, &writer,
+                          &keeps_writer, &checks_cancelled, &catches_errors)) {
+        return NULL;
+    }
+    Py_XSETREF(state->StreamReader_class, Py_NewRef(reader));
+    Py_XSETREF(state->StreamProtocol_class, Py_NewRef(protocol));
+    Py_XSETREF(state->StreamWriter_class, Py_NewRef(writer));
+    state->protocol_keeps_writer = keeps_writer;
+    state->protocol_checks_cancelled = checks_cancelled;
+    state->protocol_catches_errors = catches_errors;
+    Py_RETURN_NONE;
+}
