@@ -9,6 +9,7 @@
 #define CORE_NAMES(X)                                                                        \
     X(Future, "Future")                                                                      \
     X(Task, "Task")                                                                          \
+    X(acquire, "acquire")                                                                    \
     X(add_done_callback, "add_done_callback")                                                \
     X(append, "append")                                                                      \
     X(appendleft, "appendleft")                                                              \
@@ -23,6 +24,7 @@
     X(cancel, "cancel")                                                                      \
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
+    X(cancelled_method, "cancelled")                                                         \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
@@ -57,6 +59,7 @@
     X(handle, "handle")                                                                      \
     X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
+    X(locked, "locked")                                                                      \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
     X(message, "message")                                                                    \
@@ -72,6 +75,8 @@
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
+    X(release, "release")                                                                    \
+    X(remove, "remove")                                                                      \
     X(result, "result")                                                                      \
     X(resume_reading, "resume_reading")                                                      \
     X(resume_writing, "resume_writing")                                                      \
@@ -141,6 +146,17 @@
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
+    X(running_loop_or_none, "asyncio.events", "_get_running_loop")                           \
+    X(stock_Lock, "asyncio.locks", "Lock")                                                   \
+    X(stock_Event, "asyncio.locks", "Event")                                                 \
+    X(stock_Condition, "asyncio.locks", "Condition")                                         \
+    X(stock_Semaphore, "asyncio.locks", "Semaphore")                                         \
+    X(stock_BoundedSemaphore, "asyncio.locks", "BoundedSemaphore")                           \
+    X(stock_Queue, "asyncio.queues", "Queue")                                                \
+    X(stock_LifoQueue, "asyncio.queues", "LifoQueue")                                        \
+    X(stock_PriorityQueue, "asyncio.queues", "PriorityQueue")                                \
+    X(QueueEmpty, "asyncio.queues", "QueueEmpty")                                            \
+    X(QueueFull, "asyncio.queues", "QueueFull")                                              \
     X(socket_AF_INET, "socket", "AF_INET")                                                   \
     X(socket_AF_INET6, "socket", "AF_INET6")                                                 \
     X(socket_SOCK_DGRAM, "socket", "SOCK_DGRAM")                                             \
@@ -150,6 +166,11 @@
     X(socket_getnameinfo, "socket", "getnameinfo")                                           \
     X(socket_namespace, "socket", "__dict__")                                                \
     X(deque, "collections", "deque")                                                         \
+    X(deque_append, "collections", "deque.append")                                           \
+    X(deque_popleft, "collections", "deque.popleft")                                         \
+    X(deque_remove, "collections", "deque.remove")                                           \
+    X(heappop, "heapq", "heappop")                                                           \
+    X(heappush, "heapq", "heappush")                                                         \
     X(socket_base, "_socket", "socket")                                                      \
     X(socket_class, "socket", "socket")                                                      \
     X(socket_fileno, "_socket", "socket.fileno")                                             \
