@@ -27,6 +27,12 @@
 #include "net/tls_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
+#include "sync/condition.h"
+#include "sync/event.h"
+#include "sync/lock.h"
+#include "sync/queue.h"
+#include "sync/semaphore.h"
+#include "sync/waiters.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -56,18 +62,53 @@ core_set_metaclass(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* The package tells which classes a Condition and a Queue make their lock and event of. */
+static PyObject *
+core_set_lock_classes(PyObject *module, PyObject *args)
+{
+    core_state *state = state_of_module(module);
+    PyObject *lock, *event;
+    if (!PyArg_ParseTuple(args, "OO:_set_lock_classes", &lock, &event)) {
+        return NULL;
+    }
+    if (!PyType_Check(lock) || !PyType_IsSubtype((PyTypeObject *)lock, state->Lock_type)
+        || !PyType_Check(event) || !PyType_IsSubtype((PyTypeObject *)event, state->Event_type)) {
+        PyErr_SetString(PyExc_TypeError, "subclasses of Lock and Event were expected");
+        return NULL;
+    }
+    Py_XSETREF(state->Lock_class, Py_NewRef(lock));
+    Py_XSETREF(state->Event_class, Py_NewRef(event));
+    Py_RETURN_NONE;
+}
+
 #ifdef PYASYNC_DEBUG
 
 static PyObject *
 core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 {
-    const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
-                         live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
-                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Handle",
-                         live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE],
-                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT],
-                         "TLSProtocol", live[LIVE_TLS_PROTOCOL], "Stream", live[LIVE_STREAM]);
+    static const char *const names[LIVE_TYPE_COUNT] = {
+        [LIVE_LOOP] = "Loop",
+        [LIVE_FUTURE] = "Future",
+        [LIVE_TASK] = "Task",
+        [LIVE_FUTURE_ITER] = "FutureIter",
+        [LIVE_TASK_STEP] = "TaskStep",
+        [LIVE_HANDLE] = "Handle",
+        [LIVE_TIMER_HANDLE] = "TimerHandle",
+        [LIVE_COROUTINE] = "Coroutine",
+        [LIVE_TRANSPORT] = "Transport",
+        [LIVE_TLS_PROTOCOL] = "TLSProtocol",
+        [LIVE_STREAM] = "Stream",
+        [LIVE_SYNC] = "SyncObject",
+    };
+    PyObject *counts = PyDict_New();
+    for (int i = 0; counts != NULL && i < LIVE_TYPE_COUNT; i++) {
+        PyObject *count = PyLong_FromSsize_t(state_of_module(module)->live[i]);
+        if (count == NULL || PyDict_SetItemString(counts, names[i], count) < 0) {
+            Py_CLEAR(counts);
+        }
+        Py_XDECREF(count);
+    }
+    return counts;
 }
 
 #endif
@@ -77,6 +118,7 @@ static PyMethodDef core_methods[] = {
      "_tasks()\n--\n\nA list of this interpreter's tasks that are not done, of any loop."},
     {"_set_metaclass", core_set_metaclass, METH_VARARGS, NULL},
     {"_set_stream_types", streams_set_types, METH_VARARGS, NULL},
+    {"_set_lock_classes", core_set_lock_classes, METH_VARARGS, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
      "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},
@@ -111,7 +153,13 @@ core_exec(PyObject *module)
         || tls_transport_init_type(module, state) < 0
         || stream_reader_init_type(module, state) < 0
         || stream_protocol_init_type(module, state) < 0
-        || stream_writer_init_type(module, state) < 0) {
+        || stream_writer_init_type(module, state) < 0
+        || waiters_init(state) < 0
+        || lock_init_type(module, state) < 0
+        || event_init_type(module, state) < 0
+        || condition_init_type(module, state) < 0
+        || semaphore_init_types(module, state) < 0
+        || queue_init_types(module, state) < 0) {
         return -1;
     }
     return 0;

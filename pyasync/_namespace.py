@@ -14,13 +14,14 @@ import sys
 import types
 from importlib.machinery import ModuleSpec, PathFinder
 
-from . import _policy, _runner, _stock, _streams, _tls, _types
+from . import _locks, _policy, _runner, _stock, _streams, _tls, _types
 from ._loop import EventLoop
 
 PACKAGE = __package__
 
 OURS = {  # asyncio's: ours
     **{stock: ours for ours, stock in _types.STOCK.items()},
+    **_locks.OURS,
     asyncio.SelectorEventLoop: EventLoop,  # from 3.13 on asyncio.EventLoop too
     _stock.DefaultEventLoopPolicy: _policy.EventLoopPolicy,
     asyncio.new_event_loop: _policy.new_event_loop,

@@ -4,17 +4,73 @@
 
 #include "base/check.h"
 #include "core/future.h"
+#include "core/stop_iteration.h"
 
 #include <string.h>
+
+/* The place in state->spare_coroutines for those that have so much beyond the head. */
+static inline size_t
+spare_index(Py_ssize_t extra_bytes)
+{
+    return (size_t)extra_bytes / sizeof(void *);
+}
+
+/* A dead one's memory, or NULL (no exception). Most await something that is ready: then making a
+   coroutine is most of the cost. */
+static inline Coroutine *
+take_spare(core_state *state, Py_ssize_t extra_bytes)
+{
+    size_t index = spare_index(extra_bytes);
+    if (index >= SPARE_COROUTINE_SIZES || state->spare_coroutines[index].count == 0) {
+        return NULL;
+    }
+    Coroutine *self = state->spare_coroutines[index].first;
+    state->spare_coroutines[index].first = self->future;
+    state->spare_coroutines[index].count--;
+    PyObject_InitVar((PyVarObject *)self, state->Coroutine_type, extra_bytes);
+    return self;
+}
+
+/* Whether the memory of a dead, untracked one was taken in. */
+static inline bool
+keep_spare(core_state *state, Coroutine *self)
+{
+    size_t index = spare_index(Py_SIZE(self));
+    if (index >= SPARE_COROUTINE_SIZES || state->Coroutine_type != Py_TYPE(self)
+        || state->spare_coroutines[index].count == SPARE_COROUTINES
+        || PyObject_GC_IsFinalized((PyObject *)self)) { /* that would be so for the next, too */
+        return false;
+    }
+    self->future = state->spare_coroutines[index].first;
+    state->spare_coroutines[index].first = self;
+    state->spare_coroutines[index].count++;
+    return true;
+}
+
+void
+coroutine_drop_spare(core_state *state)
+{
+    for (size_t index = 0; index < SPARE_COROUTINE_SIZES; index++) {
+        Coroutine *self;
+        while ((self = state->spare_coroutines[index].first) != NULL) {
+            state->spare_coroutines[index].first = self->future;
+            PyObject_GC_Del(self);
+        }
+        state->spare_coroutines[index].count = 0;
+    }
+}
 
 Coroutine *
 coroutine_new(core_state *state, const coroutine_kind *kind)
 {
     Py_ssize_t extra = kind->size_bytes - (Py_ssize_t)sizeof(Coroutine);
     assert(extra >= 0);
-    Coroutine *self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
+    Coroutine *self = take_spare(state, extra);
     if (self == NULL) {
-        return NULL;
+        self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
+        if (self == NULL) {
+            return NULL;
+        }
     }
     LIVE_ADD(state, LIVE_COROUTINE);
     self->module_state = state;
@@ -26,6 +82,17 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     return self;
 }
 
+/* Ends it with no exception pending. Runs Python (destructors). */
+static inline void
+end_returning(Coroutine *self)
+{
+    self->state = COROUTINE_DONE;
+    if (self->kind->drop != NULL) {
+        self->kind->drop(self); // runs Python
+    }
+    Py_CLEAR(self->future);
+}
+
 /* Ends it, however that came about. Keeps the pending exception. Runs Python (destructors). */
 static void
 end(Coroutine *self)
@@ -33,12 +100,8 @@ end(Coroutine *self)
     if (self->state == COROUTINE_DONE) {
         return;
     }
-    self->state = COROUTINE_DONE;
     PyObject *pending = PyErr_GetRaisedException();
-    if (self->kind->drop != NULL) {
-        self->kind->drop(self); // runs Python
-    }
-    Py_CLEAR(self->future);
+    end_returning(self);
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);
     }
@@ -88,8 +151,12 @@ after_step(Coroutine *self, int status, PyObject **result)
     if (status == 0) {
         return yield_future(self, result);
     }
+    if (status > 0) {
+        end_returning(self);
+        return PYGEN_RETURN;
+    }
     end(self);
-    return status < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+    return PYGEN_ERROR;
 }
 
 /* After the future: gives `result`, or the pending exception, to the kind. */
@@ -155,11 +222,16 @@ Coroutine_iternext(PyObject *op)
 {
     PyObject *result;
     PySendResult status = Coroutine_am_send(op, Py_None, &result);
-    if (status == PYGEN_RETURN && result == Py_None) {
-        Py_DECREF(result);
-        return NULL; /* the iterator protocol: an end without a value */
+    if (status != PYGEN_RETURN) {
+        return result;
     }
-    return as_method_result(status, result);
+    if (result == Py_None) {
+        Py_DECREF(result); /* the iterator protocol: an end without a value */
+    }
+    else {
+        stop_iteration_raise_steal(((Coroutine *)op)->module_state, result);
+    }
+    return NULL;
 }
 
 /* Sets the exception that throw() was given: 0, or -1 where these are no exception. */
@@ -302,12 +374,20 @@ Coroutine_clear(PyObject *op)
     return 0;
 }
 
-/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten. */
+/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten; one that is
+   forgotten while it waits is closed. */
 static void
 Coroutine_finalize(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyObject *pending = PyErr_GetRaisedException();
+    if (self->state == COROUTINE_WAITING) {
+        PyObject *answer = Coroutine_close(op, NULL); // runs Python
+        if (answer == NULL) {
+            PyErr_WriteUnraisable(op);
+        }
+        Py_XDECREF(answer);
+    }
     if (self->state == COROUTINE_NEW
         && PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
                             self->kind->qualname) < 0) {
@@ -323,7 +403,7 @@ Coroutine_dealloc(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyTypeObject *type = Py_TYPE(op);
-    if (self->state == COROUTINE_NEW && PyObject_CallFinalizerFromDealloc(op) < 0) {
+    if (self->state != COROUTINE_DONE && PyObject_CallFinalizerFromDealloc(op) < 0) {
         return; /* resurrected */
     }
     PyObject_GC_UnTrack(op);
@@ -331,8 +411,14 @@ Coroutine_dealloc(PyObject *op)
         PyObject_ClearWeakRefs(op);
     }
     end(self);
-    LIVE_SUB(state_of_dying_type(type), LIVE_COROUTINE);
-    type->tp_free(op);
+    core_state *state = state_of_dying_type(type);
+    LIVE_SUB(state, LIVE_COROUTINE);
+    if (state != NULL) {
+        stop_iteration_forget(state); // runs Python (destructors)
+    }
+    if (state == NULL || !keep_spare(state, self)) {
+        type->tp_free(op);
+    }
     Py_DECREF(type);
 }
 

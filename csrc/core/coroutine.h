@@ -63,6 +63,9 @@ coroutine_begin(Coroutine *self)
     return (PyObject *)self;
 }
 
+/* Gives back the memory of dead ones that is kept. */
+void coroutine_drop_spare(core_state *state);
+
 int coroutine_init_type(PyObject *module, core_state *state);
 
 #endif

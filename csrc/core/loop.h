@@ -54,6 +54,7 @@ typedef struct Loop {
     bool call_at_is_ours;
     bool time_is_ours;
     bool get_debug_is_ours;
+    bool create_future_is_ours;
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
     bool is_running;
@@ -168,6 +169,9 @@ int loop_is_debug(core_state *state, PyObject *loop);
 
 /* loop.time() as a double: our clock, or the overriding method. Runs Python then. */
 int loop_time(Loop *self, double *seconds);
+
+/* loop.create_future() of any loop. Runs Python, but for one of ours that does not override it. */
+PyObject *loop_create_future(core_state *state, PyObject *loop);
 
 /* One iteration, as BaseEventLoop._run_once (core/loop_run.c): 0, or -1 with a KeyboardInterrupt,
    a SystemExit or a failure of the loop itself. */

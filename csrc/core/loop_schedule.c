@@ -250,6 +250,16 @@ find_replacement(PyObject *namespace, Py_ssize_t *place, PyObject *name, PyObjec
 }
 
 PyObject *
+loop_create_future(core_state *state, PyObject *loop)
+{
+    Loop *own = loop_cast(state, loop);
+    if (own != NULL && loop_is_direct(own) && own->create_future_is_ours) {
+        return Loop_create_future(loop, NULL);
+    }
+    return PyObject_CallMethodNoArgs(loop, state->name_create_future);
+}
+
+PyObject *
 Loop_create_future(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     core_state *state = ((Loop *)op)->state;

@@ -9,6 +9,7 @@
 #define CORE_NAMES(X)                                                                        \
     X(Future, "Future")                                                                      \
     X(Task, "Task")                                                                          \
+    X(acquire, "acquire")                                                                    \
     X(add_done_callback, "add_done_callback")                                                \
     X(append, "append")                                                                      \
     X(appendleft, "appendleft")                                                              \
@@ -46,8 +47,8 @@
     X(eof_received, "eof_received")                                                          \
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
-    X(fatal_error, "_fatal_error")                                                           \
     X(extend, "extend")                                                                      \
+    X(fatal_error, "_fatal_error")                                                           \
     X(feed_data, "feed_data")                                                                \
     X(feed_eof, "feed_eof")                                                                  \
     X(fileno, "fileno")                                                                      \
@@ -62,6 +63,7 @@
     X(handle, "handle")                                                                      \
     X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
+    X(locked, "locked")                                                                      \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
     X(message, "message")                                                                    \
@@ -77,6 +79,7 @@
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
+    X(release, "release")                                                                    \
     X(remove, "remove")                                                                      \
     X(result, "result")                                                                      \
     X(resume_reading, "resume_reading")                                                      \
@@ -92,9 +95,9 @@
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
     X(source_traceback, "source_traceback")                                                  \
-    X(sslobj, "_sslobj")                                                                     \
     X(source_traceback_attribute, "_source_traceback")                                       \
     X(sslcontext, "sslcontext")                                                              \
+    X(sslobj, "_sslobj")                                                                     \
     X(start_reading, "_start_reading")                                                       \
     X(start_shutdown, "_start_shutdown")                                                     \
     X(task, "task")                                                                          \
@@ -154,6 +157,17 @@
     X(stream_limit, "asyncio.streams", "_DEFAULT_LIMIT")                                     \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
+    X(running_loop_or_none, "asyncio.events", "_get_running_loop")                           \
+    X(stock_Lock, "asyncio.locks", "Lock")                                                   \
+    X(stock_Event, "asyncio.locks", "Event")                                                 \
+    X(stock_Condition, "asyncio.locks", "Condition")                                         \
+    X(stock_Semaphore, "asyncio.locks", "Semaphore")                                         \
+    X(stock_BoundedSemaphore, "asyncio.locks", "BoundedSemaphore")                           \
+    X(stock_Queue, "asyncio.queues", "Queue")                                                \
+    X(stock_LifoQueue, "asyncio.queues", "LifoQueue")                                        \
+    X(stock_PriorityQueue, "asyncio.queues", "PriorityQueue")                                \
+    X(QueueEmpty, "asyncio.queues", "QueueEmpty")                                            \
+    X(QueueFull, "asyncio.queues", "QueueFull")                                              \
     X(socket_AF_INET, "socket", "AF_INET")                                                   \
     X(socket_AF_INET6, "socket", "AF_INET6")                                                 \
     X(socket_SOCK_DGRAM, "socket", "SOCK_DGRAM")                                             \
@@ -163,6 +177,11 @@
     X(socket_getnameinfo, "socket", "getnameinfo")                                           \
     X(socket_namespace, "socket", "__dict__")                                                \
     X(deque, "collections", "deque")                                                         \
+    X(deque_append, "collections", "deque.append")                                           \
+    X(deque_popleft, "collections", "deque.popleft")                                         \
+    X(deque_remove, "collections", "deque.remove")                                           \
+    X(heappop, "heapq", "heappop")                                                           \
+    X(heappush, "heapq", "heappush")                                                         \
     X(socket_base, "_socket", "socket")                                                      \
     X(socket_class, "socket", "socket")                                                      \
     X(socket_fileno, "_socket", "socket.fileno")                                             \

@@ -2,6 +2,8 @@
 
 #include "core/state.h"
 
+#include "core/coroutine.h"
+
 #include <string.h>
 
 core_state *
@@ -96,6 +98,7 @@ state_init(core_state *state)
         || import_optional("asyncio.events", "_ThreadSafeHandle",
                            &state->stock_ThreadSafeHandle) < 0
         || import_optional("asyncio", "Future._asyncio_awaited_by", &state->stock_awaited_by) < 0
+        || import_optional("asyncio.queues", "QueueShutDown", &state->QueueShutDown) < 0
         || import_optional("asyncio.futures", "future_add_to_awaited_by",
                            &state->add_to_awaited_by) < 0
         || import_optional("asyncio.futures", "future_discard_from_awaited_by",
@@ -123,7 +126,13 @@ state_init(core_state *state)
     X(discard_from_awaited_by)                                                               \
     X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(Loop_get_debug)                    \
     X(sock_op_ready) X(coroutine_types) X(current_tasks) X(swap_current_task)                \
-    X(enter_task) X(leave_task) X(context_vars_type) X(no_context_vars)
+    X(enter_task) X(leave_task) X(context_vars_type) X(no_context_vars)                      \
+    X(Lock_type) X(Event_type) X(Condition_type) X(Semaphore_type) X(BoundedSemaphore_type)  \
+    X(Queue_type) X(LifoQueue_type) X(PriorityQueue_type) X(Lock_class) X(Event_class)       \
+    X(Loop_create_future) X(stop_iteration) X(QueueShutDown) X(sync_attributes[SYNC_LOCK]) X(sync_attributes[SYNC_EVENT])            \
+    X(sync_attributes[SYNC_CONDITION]) X(sync_attributes[SYNC_SEMAPHORE])                    \
+    X(sync_attributes[SYNC_BOUNDED_SEMAPHORE]) X(sync_attributes[SYNC_QUEUE])                \
+    X(sync_attributes[SYNC_LIFO_QUEUE]) X(sync_attributes[SYNC_PRIORITY_QUEUE])
 
 int
 state_traverse(core_state *state, visitproc visit, void *arg)
@@ -141,6 +150,7 @@ state_traverse(core_state *state, visitproc visit, void *arg)
 void
 state_clear(core_state *state)
 {
+    coroutine_drop_spare(state);
 #define CLEAR(field) Py_CLEAR(state->field);
 #define CLEAR_NAME(field, string) Py_CLEAR(state->name_##field);
 #define CLEAR_IMPORT(field, module, attribute) Py_CLEAR(state->field);

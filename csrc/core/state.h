@@ -32,8 +32,32 @@ enum live_type {
     LIVE_TRANSPORT,
     LIVE_TLS_PROTOCOL,
     LIVE_STREAM,
+    LIVE_SYNC,
     LIVE_TYPE_COUNT,
 };
+
+/* The classes of csrc/sync whose methods Python may override, by their place in core_state. */
+enum sync_class_index {
+    SYNC_LOCK,
+    SYNC_EVENT,
+    SYNC_CONDITION,
+    SYNC_SEMAPHORE,
+    SYNC_BOUNDED_SEMAPHORE,
+    SYNC_QUEUE,
+    SYNC_LIFO_QUEUE,
+    SYNC_PRIORITY_QUEUE,
+    SYNC_CLASS_COUNT,
+};
+
+enum { SPARE_COROUTINE_SIZES = 12, SPARE_COROUTINES = 64 };
+
+/* What was found out about a Python class, by its version tag. */
+enum { VERDICT_COUNT = 4 };
+
+typedef struct {
+    unsigned version;
+    bool is_plain; /* nothing is overridden that C code would call */
+} class_verdict;
 
 typedef struct {
     PyTypeObject *Loop_type;
@@ -57,6 +81,14 @@ typedef struct {
     PyTypeObject *StreamReader_type;
     PyTypeObject *StreamProtocol_type;
     PyTypeObject *StreamWriter_type;
+    PyTypeObject *Lock_type;
+    PyTypeObject *Event_type;
+    PyTypeObject *Condition_type;
+    PyTypeObject *Semaphore_type;
+    PyTypeObject *BoundedSemaphore_type;
+    PyTypeObject *Queue_type;
+    PyTypeObject *LifoQueue_type;
+    PyTypeObject *PriorityQueue_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)
@@ -76,12 +108,32 @@ typedef struct {
     PyObject *Loop_call_at;
     PyObject *Loop_time;
     PyObject *Loop_get_debug;
+    PyObject *Loop_create_future;
     PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
     PyObject *StreamReader_class; /* the package's, made of the types: net/streams.c */
     PyObject *StreamProtocol_class;
     PyObject *StreamWriter_class;
     PyObject *newline_separators; /* (b'\n',) */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
+
+    PyObject *stop_iteration; /* core/stop_iteration.c */
+    bool stop_iteration_has_value;
+
+    /* core/coroutine.c: memory of dead ones, by what they have beyond the head. */
+    struct {
+        void *first; /* linked by its field `future` */
+        int count;
+    } spare_coroutines[SPARE_COROUTINE_SIZES];
+
+    /* csrc/sync: Python's classes over our types, what each has under the names that matter
+       (sync/sync_object.h), and how the running version does it. */
+    PyObject *Lock_class;
+    PyObject *Event_class;
+    PyObject *QueueShutDown; /* NULL before 3.13 */
+    PyObject *sync_attributes[SYNC_CLASS_COUNT];
+    class_verdict sync_verdicts[SYNC_CLASS_COUNT][VERDICT_COUNT];
+    bool condition_passes_on; /* a notify() that met a cancellation, from 3.13 on */
+    bool semaphore_wakes_all; /* that its value allows for, from 3.13 on */
 
     /* core/bridge.c: where the running interpreter keeps the current task. */
     PyObject *current_tasks;      /* {loop: task}, to 3.13; else NULL */

@@ -1,0 +1,101 @@
+"""Locks and queues: the C types, with asyncio's own classes behind them.
+
+A method that C does not have is asyncio's, and works on the same attributes.
+"""
+
+import asyncio
+
+from . import _core, _stock
+
+
+class Lock(_core.Lock, asyncio.Lock):
+    """Lock(): one task at a time has it. As asyncio.Lock."""
+
+    __module__ = 'pyasync.locks'
+    __slots__ = ()
+
+
+class Event(_core.Event, asyncio.Event):
+    """Event(): a flag that tasks can wait for. As asyncio.Event."""
+
+    __module__ = 'pyasync.locks'
+    __slots__ = ()
+
+
+class Condition(_core.Condition, asyncio.Condition):
+    """Condition(lock=None): wait for notifications, with a lock given up meanwhile.
+
+    As asyncio.Condition.
+    """
+
+    __module__ = 'pyasync.locks'
+    __slots__ = ()
+
+
+class Semaphore(_core.Semaphore, asyncio.Semaphore):
+    """Semaphore(value=1): so many tasks have it at a time.
+
+    Raises ValueError where value is negative. As asyncio.Semaphore.
+    """
+
+    __module__ = 'pyasync.locks'
+    __slots__ = ()
+
+
+class BoundedSemaphore(_core.BoundedSemaphore, Semaphore, asyncio.BoundedSemaphore):
+    """BoundedSemaphore(value=1): a Semaphore that cannot be released too often.
+
+    Raises ValueError where value is negative. As asyncio.BoundedSemaphore.
+    """
+
+    __module__ = 'pyasync.locks'
+    __slots__ = ()
+
+
+class Barrier(asyncio.Barrier):
+    """Barrier(parties): so many tasks wait for each other. As asyncio.Barrier, over our Condition.
+
+    Raises ValueError where parties is less than 1.
+    """
+
+    __module__ = 'pyasync.locks'
+    __slots__ = ()
+    __init__ = _stock.rebound(
+        asyncio.Barrier.__init__, {**vars(asyncio.locks), 'Condition': Condition}
+    )
+
+
+class Queue(_core.Queue, asyncio.Queue):
+    """Queue(maxsize=0): items, first in, first out; maxsize 0 is no limit. As asyncio.Queue."""
+
+    __module__ = 'pyasync.queues'
+    __slots__ = ()
+
+
+class LifoQueue(_core.LifoQueue, Queue, asyncio.LifoQueue):
+    """LifoQueue(maxsize=0): items, last in, first out. As asyncio.LifoQueue."""
+
+    __module__ = 'pyasync.queues'
+    __slots__ = ()
+
+
+class PriorityQueue(_core.PriorityQueue, Queue, asyncio.PriorityQueue):
+    """PriorityQueue(maxsize=0): items, least first. As asyncio.PriorityQueue."""
+
+    __module__ = 'pyasync.queues'
+    __slots__ = ()
+
+
+_core._set_lock_classes(Lock, Event)
+
+OURS = {  # asyncio's: ours
+    asyncio.Lock: Lock,
+    asyncio.Event: Event,
+    asyncio.Condition: Condition,
+    asyncio.Semaphore: Semaphore,
+    asyncio.BoundedSemaphore: BoundedSemaphore,
+    asyncio.Barrier: Barrier,
+    asyncio.Queue: Queue,
+    asyncio.LifoQueue: LifoQueue,
+    asyncio.PriorityQueue: PriorityQueue,
+}

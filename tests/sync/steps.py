@@ -1,0 +1,31 @@
+"""Small ways to drive tasks step by step."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+async def settle(rounds=10):
+    """Let everything run that is ready, and what follows from it."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+async def outcomes(*tasks):
+    """What each task returned, or the class of what it raised."""
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    return [type(x) if isinstance(x, BaseException) else x for x in found]
+
+
+def spawn(*coroutines):
+    """Tasks that have not begun yet."""
+    return [asyncio.get_running_loop().create_task(coroutine) for coroutine in coroutines]
+
+
+async def refused(expected, awaitable):
+    """Await it and answer what it raises, which is to be of that class."""
+    try:
+        await awaitable
+    except expected as error:
+        return error
+    raise AssertionError(f'{expected.__name__} was not raised')
