@@ -4,12 +4,15 @@
 
 #include "base/check.h"
 #include "core/bridge.h"
+#include "core/awaitable.h"
 #include "core/coroutine.h"
+#include "core/function.h"
 #include "core/future.h"
 #include "core/handle.h"
 #include "core/loop.h"
 #include "core/state.h"
 #include "core/task.h"
+#include "core/waiter.h"
 #include "net/accept.h"
 #include "net/datagram_transport.h"
 #include "net/net_loop.h"
@@ -18,6 +21,8 @@
 #include "net/stream_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
+#include "sync/gather.h"
+#include "sync/sleep.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -53,9 +58,9 @@ static PyObject *
 core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
                          live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
-                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Handle",
+                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Waiter", live[LIVE_WAITER], "Handle",
                          live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE],
                          "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT]);
 }
@@ -84,7 +89,10 @@ core_exec(PyObject *module)
         || future_iter_init_type(module, state) < 0
         || task_init_type(module, state) < 0
         || task_step_init_type(module, state) < 0
+        || waiter_init_type(module, state) < 0
         || coroutine_init_type(module, state) < 0
+        || function_init_type(module, state) < 0
+        || awaitable_init(state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
@@ -92,7 +100,9 @@ core_exec(PyObject *module)
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0
         || read_pipe_transport_init_type(module, state) < 0
-        || write_pipe_transport_init_type(module, state) < 0) {
+        || write_pipe_transport_init_type(module, state) < 0
+        || sleep_init(module, state) < 0
+        || gather_init(module, state) < 0) {
         return -1;
     }
     return 0;

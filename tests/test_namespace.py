@@ -38,6 +38,7 @@ OURS = {
     'run': pyasync._runner.run,
     'Runner': pyasync._runner.Runner,
     'eager_task_factory': pyasync.__dict__.get('eager_task_factory'),
+    **{stock.__name__: ours for stock, ours in pyasync._combinators.OURS.items()},
 }
 
 

@@ -44,7 +44,7 @@ end(Coroutine *self)
     }
 }
 
-/* Yields its future to whoever steps it, as Future.__await__ does. */
+/* Yields its future to whoever steps it, as Future.__await__ does; or None, as a bare yield. */
 static PySendResult
 yield_future(Coroutine *self, PyObject **result)
 {
@@ -52,7 +52,9 @@ yield_future(Coroutine *self, PyObject **result)
     if (future_is_exact(state, self->future)) {
         ((Future *)self->future)->is_blocking = true;
     }
-    else if (PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True) < 0) {
+    else if (self->future != Py_None
+             && PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True)
+                    < 0) {
         end(self);
         *result = NULL;
         return PYGEN_ERROR;
@@ -74,7 +76,9 @@ result_of(Coroutine *self)
         }
         return future_result(state, future);
     }
-    return PyObject_CallMethodNoArgs(self->future, state->name_result); // runs Python
+    return self->future == Py_None
+               ? Py_NewRef(Py_None)
+               : PyObject_CallMethodNoArgs(self->future, state->name_result); // runs Python
 }
 
 /* What start() or resume() answered. */

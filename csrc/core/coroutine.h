@@ -2,7 +2,7 @@
 
    What it does is a table of functions (coroutine_kind); what it works on lies behind the head, in
    a struct of the kind's own that begins with a Coroutine. Whenever it has to wait it yields one
-   Future, and it is resumed when that Future is done.
+   Future, and it is resumed when that Future is done; or None, to be resumed in the next iteration.
 
    Invariants
    1. NEW until the first resumption, then RUNNING or WAITING (future is set), then DONE; never back.
@@ -24,7 +24,7 @@ typedef struct {
     const char *qualname;
     Py_ssize_t size_bytes; /* of the kind's struct */
     /* Begins: 1 with a new reference in *result where it is done already, 0 where self->future has
-       been set to what must be waited for, or -1. Runs Python. */
+       been set to what must be waited for (a future or None), or -1. Runs Python. */
     int (*start)(Coroutine *self, PyObject **result);
     /* The future is done: *result is its result, or NULL with its exception (or the one thrown into
        the coroutine) raised. Answers as start does, and owns *result: to wait again it gives that

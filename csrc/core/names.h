@@ -14,12 +14,15 @@
     X(attach, "_attach")                                                                     \
     X(buffer_updated, "buffer_updated")                                                      \
     X(call_at, "call_at")                                                                    \
+    X(call_later, "call_later")                                                              \
     X(call_connection_lost, "_call_connection_lost")                                         \
     X(call_exception_handler, "call_exception_handler")                                      \
     X(call_soon, "call_soon")                                                                \
     X(cancel, "cancel")                                                                      \
+    X(cancel_message, "_cancel_message")                                                     \
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
+    X(cancelled_method, "cancelled")                                                         \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
@@ -50,7 +53,10 @@
     X(is_running, "is_running")                                                              \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
+    X(log_destroy_pending, "_log_destroy_pending")                                           \
+    X(make_cancelled_error, "_make_cancelled_error")                                         \
     X(message, "message")                                                                    \
+    X(msg, "msg")                                                                            \
     X(name, "name")                                                                          \
     X(pause_writing, "pause_writing")                                                        \
     X(peername, "peername")                                                                  \
@@ -59,6 +65,7 @@
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
+    X(remove_done_callback, "remove_done_callback")                                          \
     X(result, "result")                                                                      \
     X(resume_writing, "resume_writing")                                                      \
     X(run, "_run")                                                                           \
@@ -99,7 +106,12 @@
     X(task_get_stack, "asyncio.base_tasks", "_task_get_stack")                               \
     X(task_print_stack, "asyncio.base_tasks", "_task_print_stack")                           \
     X(iscoroutine, "asyncio.coroutines", "iscoroutine")                                      \
+    X(current_task, "asyncio.tasks", "current_task")                                         \
+    X(isfuture, "asyncio.futures", "isfuture")                                               \
+    X(stock_ensure_future, "asyncio.tasks", "ensure_future")                                 \
+    X(isawaitable, "inspect", "isawaitable")                                                 \
     X(get_event_loop, "asyncio.events", "get_event_loop")                                    \
+    X(get_running_loop, "asyncio.events", "get_running_loop")                                \
     X(format_callback_source, "asyncio.format_helpers", "_format_callback_source")           \
     X(extract_handle_stack, "asyncio.format_helpers", "extract_stack")                       \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")                             \

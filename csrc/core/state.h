@@ -25,6 +25,7 @@ enum live_type {
     LIVE_FUTURE,
     LIVE_TASK,
     LIVE_FUTURE_ITER,
+    LIVE_WAITER,
     LIVE_TASK_STEP,
     LIVE_HANDLE,
     LIVE_TIMER_HANDLE,
@@ -39,6 +40,9 @@ typedef struct {
     PyTypeObject *Task_type;
     PyTypeObject *FutureIter_type;
     PyTypeObject *TaskStep_type;
+    PyTypeObject *Waiter_type;
+    PyTypeObject *Function_type;
+    PyTypeObject *GatheringFuture_type;
     PyTypeObject *Handle_type;
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;
@@ -57,6 +61,8 @@ typedef struct {
 #undef DECLARE_IMPORT
 
     PyObject *context_keyword;    /* ("context",) */
+    PyObject *msg_keyword;        /* ("msg",) */
+    PyObject *wrap_awaitable;     /* asyncio's coroutine function around what is awaitable only */
     PyObject *stock_eager_factory; /* asyncio.eager_task_factory, NULL before 3.12 */
     PyObject *stock_ThreadSafeHandle; /* asyncio.events._ThreadSafeHandle, NULL before 3.14 */
     PyObject *stock_awaited_by;   /* asyncio's own, NULL before 3.14 */
@@ -67,6 +73,8 @@ typedef struct {
     PyObject *Loop_time;
     PyObject *Loop_get_debug;
     PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
+    PyObject *sleep_wake;         /* sync/sleep.c: what a timer of ours calls */
+    PyObject *zero;               /* 0 */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 
     /* core/bridge.c: where the running interpreter keeps the current task. */
