@@ -21,8 +21,10 @@
 #include "net/stream_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
+#include "sync/as_completed.h"
 #include "sync/gather.h"
 #include "sync/sleep.h"
+#include "sync/wait.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -102,7 +104,9 @@ core_exec(PyObject *module)
         || read_pipe_transport_init_type(module, state) < 0
         || write_pipe_transport_init_type(module, state) < 0
         || sleep_init(module, state) < 0
-        || gather_init(module, state) < 0) {
+        || gather_init(module, state) < 0
+        || wait_init(module, state) < 0
+        || as_completed_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

@@ -49,6 +49,7 @@
     X(get_loop, "get_loop")                                                                  \
     X(getaddrinfo, "getaddrinfo")                                                            \
     X(getnameinfo, "getnameinfo")                                                            \
+    X(handle_timeout, "_handle_timeout")                                                     \
     X(handle, "handle")                                                                      \
     X(is_running, "is_running")                                                              \
     X(loop, "loop")                                                                          \
@@ -122,6 +123,10 @@
     X(stock_DatagramTransport, "asyncio.transports", "DatagramTransport")                    \
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
+    X(release_waiter, "asyncio.tasks", "_release_waiter")                                    \
+    X(FIRST_COMPLETED, "asyncio.tasks", "FIRST_COMPLETED")                                   \
+    X(FIRST_EXCEPTION, "asyncio.tasks", "FIRST_EXCEPTION")                                   \
+    X(ALL_COMPLETED, "asyncio.tasks", "ALL_COMPLETED")                                       \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
     X(socket_AF_INET, "socket", "AF_INET")                                                   \
     X(socket_AF_INET6, "socket", "AF_INET6")                                                 \

@@ -93,7 +93,7 @@ state_init(core_state *state)
     X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
     X(Waiter_type) X(Function_type) X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable)  \
-    X(sleep_wake) X(zero)                                                                    \
+    X(sleep_wake) X(zero) X(AsCompleted_type)                                                \
     X(Transport_type) X(StreamTransport_type) X(DatagramTransport_type)                     \
     X(ReadPipeTransport_type) X(WritePipeTransport_type)                                     \
     X(context_keyword) X(stock_eager_factory)                                               \

@@ -43,6 +43,7 @@ typedef struct {
     PyTypeObject *Waiter_type;
     PyTypeObject *Function_type;
     PyTypeObject *GatheringFuture_type;
+    PyTypeObject *AsCompleted_type;
     PyTypeObject *Handle_type;
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;

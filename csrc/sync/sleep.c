@@ -13,6 +13,7 @@
 #include "core/function.h"
 #include "core/future.h"
 #include "core/handle.h"
+#include "sync/timer.h"
 
 #include <math.h>
 
@@ -159,15 +160,7 @@ cancel_timer(Sleep *self)
     self->delay = NULL;
     self->has_timer = false;
     PyObject *pending = PyErr_GetRaisedException();
-    int status;
-    if (handle_is_exact(state, timer)) {
-        status = handle_cancel(state, (Handle *)timer); // runs Python in debug mode
-    }
-    else {
-        PyObject *answer = PyObject_CallMethodNoArgs(timer, state->name_cancel); // runs Python
-        status = answer == NULL ? -1 : 0;
-        Py_XDECREF(answer);
-    }
+    int status = timer_cancel(state, timer); // runs Python
     Py_DECREF(timer);
     if (status == 0) {
         if (pending != NULL) {
