@@ -3,6 +3,7 @@
 #include "core/coroutine.h"
 
 #include "base/check.h"
+#include "core/coroutine_frame.h"
 #include "core/future.h"
 
 #include <string.h>
@@ -268,8 +269,7 @@ get_qualname(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_await(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *future = ((Coroutine *)op)->future;
-    return Py_NewRef(future == NULL ? Py_None : future);
+    return coroutine_awaits((Coroutine *)op, 0);
 }
 
 static PyObject *
@@ -278,11 +278,22 @@ get_running(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(((Coroutine *)op)->state == COROUTINE_RUNNING);
 }
 
-/* It has no frame: there is no Python code in it. */
 static PyObject *
-get_frame(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+get_suspended(PyObject *op, void *Py_UNUSED(closure))
 {
-    Py_RETURN_NONE;
+    return PyBool_FromLong(((Coroutine *)op)->state == COROUTINE_WAITING);
+}
+
+static PyObject *
+get_code(PyObject *op, void *Py_UNUSED(closure))
+{
+    return coroutine_code((Coroutine *)op, 0);
+}
+
+static PyObject *
+get_frame(PyObject *op, void *Py_UNUSED(closure))
+{
+    return coroutine_frame((Coroutine *)op, 0);
 }
 
 static int
@@ -348,6 +359,8 @@ static PyGetSetDef Coroutine_getset[] = {
     {"__qualname__", get_qualname, NULL, NULL, NULL},
     {"cr_await", get_await, NULL, NULL, NULL},
     {"cr_running", get_running, NULL, NULL, NULL},
+    {"cr_suspended", get_suspended, NULL, NULL, NULL},
+    {"cr_code", get_code, NULL, NULL, NULL},
     {"cr_frame", get_frame, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -400,7 +413,8 @@ register_as_coroutine(core_state *state)
 int
 coroutine_init_type(PyObject *module, core_state *state)
 {
-    if (state_add_type(module, &state->Coroutine_type, &Coroutine_spec, NULL) < 0) {
+    if (coroutine_frame_init_type(module, state) < 0
+        || state_add_type(module, &state->Coroutine_type, &Coroutine_spec, NULL) < 0) {
         return -1;
     }
     return register_as_coroutine(state);

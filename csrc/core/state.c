@@ -92,6 +92,7 @@ state_init(core_state *state)
 #define STATE_OBJECTS(X)                                                                     \
     X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
+    X(CoroutineFrame_type) X(coroutine_codes)                                                \
     X(Waiter_type) X(Function_type) X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable)  \
     X(sleep_wake) X(zero) X(AsCompleted_type)                                                \
     X(Transport_type) X(StreamTransport_type) X(DatagramTransport_type)                     \

@@ -41,6 +41,7 @@ typedef struct {
     PyTypeObject *FutureIter_type;
     PyTypeObject *TaskStep_type;
     PyTypeObject *Waiter_type;
+    PyTypeObject *CoroutineFrame_type;
     PyTypeObject *Function_type;
     PyTypeObject *GatheringFuture_type;
     PyTypeObject *AsCompleted_type;
@@ -75,6 +76,7 @@ typedef struct {
     PyObject *Loop_get_debug;
     PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
     PyObject *sleep_wake;         /* sync/sleep.c: what a timer of ours calls */
+    PyObject *coroutine_codes;    /* {name of a kind's function: its code object} */
     PyObject *zero;               /* 0 */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 

@@ -333,5 +333,8 @@ as_completed_init_type(PyObject *module, core_state *state)
 {
     state->AsCompleted_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &AsCompleted_spec,
                                                                        NULL);
-    return state->AsCompleted_type == NULL ? -1 : function_add(module, &as_completed_definition);
+    if (state->AsCompleted_type == NULL || next_completed_init(state) < 0) {
+        return -1;
+    }
+    return function_add(module, &as_completed_definition);
 }

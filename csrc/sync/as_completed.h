@@ -35,6 +35,7 @@ typedef struct {
 PyObject *next_completed_result(core_state *state, AsCompleted *iterator);
 PyObject *next_completed_future(core_state *state, AsCompleted *iterator);
 
+int next_completed_init(core_state *state);
 int as_completed_init_type(PyObject *module, core_state *state);
 
 #endif

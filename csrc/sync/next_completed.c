@@ -152,7 +152,7 @@ static void
 next_drop(Coroutine *op)
 {
     NextCompleted *self = (NextCompleted *)op;
-    if (self->getter != NULL && self->iterator->getters != NULL && give_up(self) < 0) {
+    if (self->getter != NULL && give_up(self) < 0) {
         PyErr_WriteUnraisable((PyObject *)op);
     }
     Py_CLEAR(self->getter);
@@ -162,6 +162,7 @@ next_drop(Coroutine *op)
 static const coroutine_kind next_result_kind = {
     .name = "_wait_for_one",
     .qualname = AS_COMPLETED_LOCALS "_wait_for_one",
+    .functions = {"asyncio.tasks:_AsCompletedIterator._wait_for_one", "asyncio.queues:Queue.get"},
     .size_bytes = sizeof(NextCompleted),
     .start = next_start,
     .resume = next_resume,
@@ -172,6 +173,8 @@ static const coroutine_kind next_result_kind = {
 const coroutine_kind next_future_kind = {
     .name = "__anext__",
     .qualname = AS_COMPLETED_LOCALS "__anext__",
+    .functions = {"asyncio.tasks:_AsCompletedIterator.__anext__",
+                  "asyncio.tasks:_AsCompletedIterator._wait_for_one", "asyncio.queues:Queue.get"},
     .size_bytes = sizeof(NextCompleted),
     .start = next_start,
     .resume = next_resume,
@@ -200,4 +203,13 @@ PyObject *
 next_completed_future(core_state *state, AsCompleted *iterator)
 {
     return make(state, iterator, &next_future_kind);
+}
+
+int
+next_completed_init(core_state *state)
+{
+    return coroutine_learn(state, &next_result_kind) < 0
+                   || coroutine_learn(state, &next_future_kind) < 0
+               ? -1
+               : 0;
 }

@@ -57,6 +57,7 @@ turn_drop(Coroutine *op)
 static const coroutine_kind turn_kind = {
     .name = "sleep",
     .qualname = "sleep",
+    .functions = {"asyncio.tasks:sleep"},
     .size_bytes = sizeof(Turn),
     .start = turn_start,
     .resume = turn_resume,
@@ -210,6 +211,7 @@ sleep_drop(Coroutine *op)
 static const coroutine_kind sleep_kind = {
     .name = "sleep",
     .qualname = "sleep",
+    .functions = {"asyncio.tasks:sleep"},
     .size_bytes = sizeof(Sleep),
     .start = sleep_start,
     .resume = sleep_resume,
@@ -275,7 +277,8 @@ sleep_init(PyObject *module, core_state *state)
 {
     state->zero = PyLong_FromLong(0);
     state->sleep_wake = PyCFunction_New(&wake_def, module);
-    if (state->zero == NULL || state->sleep_wake == NULL) {
+    if (state->zero == NULL || state->sleep_wake == NULL
+        || coroutine_learn(state, &sleep_kind) < 0) {
         return -1;
     }
     return function_add(module, &sleep_definition);

@@ -343,6 +343,7 @@ wait_drop(Coroutine *op)
 static const coroutine_kind wait_kind = {
     .name = "wait",
     .qualname = "wait",
+    .functions = {"asyncio.tasks:wait", "asyncio.tasks:_wait"},
     .size_bytes = sizeof(Wait),
     .start = wait_start,
     .resume = wait_resume,
@@ -378,7 +379,7 @@ static const function_definition wait_definition = {
 };
 
 int
-wait_init(PyObject *module, core_state *Py_UNUSED(state))
+wait_init(PyObject *module, core_state *state)
 {
-    return function_add(module, &wait_definition);
+    return coroutine_learn(state, &wait_kind) < 0 ? -1 : function_add(module, &wait_definition);
 }
