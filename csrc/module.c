@@ -22,7 +22,9 @@
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
 #include "sync/as_completed.h"
+#include "sync/ensure_future.h"
 #include "sync/gather.h"
+#include "sync/shield.h"
 #include "sync/sleep.h"
 #include "sync/wait.h"
 
@@ -105,6 +107,8 @@ core_exec(PyObject *module)
         || write_pipe_transport_init_type(module, state) < 0
         || sleep_init(module, state) < 0
         || gather_init(module, state) < 0
+        || ensure_future_init(module) < 0
+        || shield_init(module, state) < 0
         || wait_init(module, state) < 0
         || as_completed_init_type(module, state) < 0) {
         return -1;

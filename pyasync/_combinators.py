@@ -5,7 +5,7 @@ import inspect
 
 from . import _core
 
-_NAMES = ('sleep', 'gather', 'wait', 'as_completed')
+_NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future')
 
 OURS = {getattr(asyncio, name): getattr(_core, name) for name in _NAMES}  # asyncio's: ours
 

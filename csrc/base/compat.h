@@ -35,6 +35,7 @@
 #define FUTURE_HAS_AWAITED_BY (PY_VERSION_HEX >= 0x030E0000)
 #define SLEEP_REFUSES_NAN (PY_VERSION_HEX >= 0x030D0000)
 #define GATHER_LOOKS_AT_DONE_ONES (PY_VERSION_HEX >= 0x030C0000) /* and may be done at once */
+#define SHIELD_LOGS_LATE_EXCEPTIONS (PY_VERSION_HEX >= 0x030E0000) /* of what was cancelled */
 #define AS_COMPLETED_IS_ASYNC (PY_VERSION_HEX >= 0x030D0000) /* too; before it is a generator */
 #define AS_COMPLETED_TAKES_BACK (PY_VERSION_HEX >= 0x030E0000) /* the turn of who gave up */
 #define TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)

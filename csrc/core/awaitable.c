@@ -2,6 +2,7 @@
 
 #include "core/awaitable.h"
 
+#include "core/function.h"
 #include "core/future.h"
 #include "core/task.h"
 
@@ -202,10 +203,13 @@ int
 awaitable_cancel(core_state *state, PyObject *future, PyObject *message)
 {
     if (Py_IS_TYPE(future, state->Task_type)) {
-        return task_cancel(state, (Task *)future, message);
+        return task_cancel(state, (Task *)future, message == NULL ? Py_None : message);
     }
     if (Py_IS_TYPE(future, state->Future_type)) {
-        return future_cancel(state, (Future *)future, message);
+        return future_cancel(state, (Future *)future, message == NULL ? Py_None : message);
+    }
+    if (message == NULL) {
+        return ask(future, state->name_cancel);
     }
     PyObject *stack[] = {future, message};
     PyObject *answer = PyObject_VectorcallMethod(state->name_cancel, stack,
@@ -216,36 +220,21 @@ awaitable_cancel(core_state *state, PyObject *future, PyObject *message)
     return is_true;
 }
 
-/* The function _wrap_awaitable: since 3.12 it is made in ensure_future(), out of a constant. */
-static PyObject *
-find_wrapper(core_state *state)
-{
-    static const char name[] = "_wrap_awaitable";
-    PyObject *found = PyDict_GetItemString(state->tasks_namespace, name);
-    if (found != NULL) {
-        return Py_NewRef(found);
-    }
-    PyObject *code = PyFunction_GetCode(state->stock_ensure_future);
-    PyObject *constants = code == NULL ? NULL : PyObject_GetAttrString(code, "co_consts");
-    for (Py_ssize_t i = 0; constants != NULL && i < PyTuple_GET_SIZE(constants); i++) {
-        PyObject *inner = PyTuple_GET_ITEM(constants, i);
-        if (PyCode_Check(inner)
-            && PyUnicode_CompareWithASCIIString(((PyCodeObject *)inner)->co_name, name) == 0) {
-            found = PyFunction_New(inner, state->tasks_namespace);
-            Py_DECREF(constants);
-            return found;
-        }
-    }
-    Py_XDECREF(constants);
-    if (!PyErr_Occurred()) {
-        PyErr_Format(PyExc_ImportError, "asyncio.ensure_future has no %s", name);
-    }
-    return NULL;
-}
-
 int
 awaitable_init(core_state *state)
 {
-    state->wrap_awaitable = find_wrapper(state);
+    PyObject *code = function_find_code("asyncio.tasks:ensure_future.<locals>._wrap_awaitable");
+    if (code == Py_None) { /* before 3.12, and in need of its decorator */
+        Py_DECREF(code);
+        state->wrap_awaitable = Py_XNewRef(
+            PyDict_GetItemString(state->tasks_namespace, "_wrap_awaitable"));
+    }
+    else if (code != NULL) {
+        state->wrap_awaitable = PyFunction_New(code, state->tasks_namespace);
+        Py_DECREF(code);
+    }
+    if (state->wrap_awaitable == NULL && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ImportError, "asyncio.ensure_future has no _wrap_awaitable");
+    }
     return state->wrap_awaitable == NULL ? -1 : 0;
 }

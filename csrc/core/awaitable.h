@@ -38,7 +38,7 @@ PyObject *awaitable_result(core_state *state, PyObject *future);
 /* Gives a future that is not done the result None: 0 or -1. Runs Python for one not of ours. */
 int awaitable_wake(core_state *state, PyObject *future);
 
-/* future.cancel(msg=message): 1, 0 or -1. Runs Python. */
+/* future.cancel(msg=message), or future.cancel() where that is NULL: 1, 0 or -1. Runs Python. */
 int awaitable_cancel(core_state *state, PyObject *future, PyObject *message);
 
 /* Finds what asyncio wraps in a coroutine what is awaitable only: 0 or -1. */

@@ -8,14 +8,53 @@
 
 #include <string.h>
 
+/* Small ones have one size, so that the memory of any dead one is good for the next: most of what a
+   sleep(0) costs would be to allocate and to free. */
+enum { SMALL_EXTRA_BYTES = 3 * sizeof(PyObject *) };
+
+/* A small one out of the memory of a dead one, or NULL. */
+static Coroutine *
+take_free(core_state *state)
+{
+    if (state->free_coroutine_count == 0) {
+        return NULL;
+    }
+    PyObject *op = state->free_coroutines[--state->free_coroutine_count];
+    return (Coroutine *)PyObject_InitVar((PyVarObject *)op, state->Coroutine_type,
+                                         SMALL_EXTRA_BYTES);
+}
+
+/* Whether the memory of a dead, untracked one was taken in. */
+static bool
+put_free(PyObject *op)
+{
+    PyTypeObject *type = Py_TYPE(op);
+    if (Py_SIZE(op) != SMALL_EXTRA_BYTES || PyObject_GC_IsFinalized(op)) {
+        return false;
+    }
+    core_state *state = state_of_dying_type(type);
+    if (state == NULL || state->Coroutine_type != type /* the module is gone */
+        || state->free_coroutine_count == FREE_COROUTINES) {
+        return false;
+    }
+    state->free_coroutines[state->free_coroutine_count++] = op;
+    return true;
+}
+
 Coroutine *
 coroutine_new(core_state *state, const coroutine_kind *kind)
 {
     Py_ssize_t extra = kind->size_bytes - (Py_ssize_t)sizeof(Coroutine);
     assert(extra >= 0);
-    Coroutine *self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
+    if (extra <= SMALL_EXTRA_BYTES) {
+        extra = SMALL_EXTRA_BYTES;
+    }
+    Coroutine *self = extra == SMALL_EXTRA_BYTES ? take_free(state) : NULL;
     if (self == NULL) {
-        return NULL;
+        self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
+        if (self == NULL) {
+            return NULL;
+        }
     }
     LIVE_ADD(state, LIVE_COROUTINE);
     self->module_state = state;
@@ -27,7 +66,7 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     return self;
 }
 
-/* Ends it, however that came about. Keeps the pending exception. Runs Python (destructors). */
+/* Ends it, however that came about; no exception is pending. Runs Python (destructors). */
 static void
 end(Coroutine *self)
 {
@@ -35,11 +74,17 @@ end(Coroutine *self)
         return;
     }
     self->state = COROUTINE_DONE;
-    PyObject *pending = PyErr_GetRaisedException();
     if (self->kind->drop != NULL) {
         self->kind->drop(self); // runs Python
     }
     Py_CLEAR(self->future);
+}
+
+static void
+end_keeping_exception(Coroutine *self)
+{
+    PyObject *pending = PyErr_GetRaisedException();
+    end(self);
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);
     }
@@ -56,7 +101,7 @@ yield_future(Coroutine *self, PyObject **result)
     else if (self->future != Py_None
              && PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True)
                     < 0) {
-        end(self);
+        end_keeping_exception(self);
         *result = NULL;
         return PYGEN_ERROR;
     }
@@ -89,8 +134,12 @@ after_step(Coroutine *self, int status, PyObject **result)
     if (status == 0) {
         return yield_future(self, result);
     }
+    if (status < 0) {
+        end_keeping_exception(self);
+        return PYGEN_ERROR;
+    }
     end(self);
-    return status < 0 ? PYGEN_ERROR : PYGEN_RETURN;
+    return PYGEN_RETURN;
 }
 
 /* After the future: gives `result`, or the pending exception, to the kind. */
@@ -202,7 +251,7 @@ Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     if (self->state == COROUTINE_NEW) {
-        end(self);
+        end_keeping_exception(self);
         return NULL;
     }
     PyObject *result = NULL;
@@ -309,7 +358,7 @@ static int
 Coroutine_clear(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
-    end(self);
+    end_keeping_exception(self);
     return 0;
 }
 
@@ -341,9 +390,13 @@ Coroutine_dealloc(PyObject *op)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
-    end(self);
+    if (self->state != COROUTINE_DONE) {
+        end_keeping_exception(self);
+    }
     LIVE_SUB(state_of_dying_type(type), LIVE_COROUTINE);
-    type->tp_free(op);
+    if (!put_free(op)) {
+        type->tp_free(op);
+    }
     Py_DECREF(type);
 }
 

@@ -57,7 +57,8 @@ struct Coroutine {
     enum coroutine_state state;
 };
 
-/* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called. */
+/* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called, which
+   one that will refer to nothing but None can do without. */
 Coroutine *coroutine_new(core_state *state, const coroutine_kind *kind);
 
 /* The maker has filled it in. */

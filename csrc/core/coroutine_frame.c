@@ -2,7 +2,7 @@
 
 #include "core/coroutine_frame.h"
 
-#include <string.h>
+#include "core/function.h"
 
 typedef struct {
     PyObject_HEAD
@@ -20,36 +20,11 @@ level_count(const coroutine_kind *kind)
     return count;
 }
 
-/* The code of "module:qualified.name"; None where it is not there or has none. */
-static PyObject *
-find_code(const char *path)
-{
-    const char *colon = strchr(path, ':');
-    PyObject *name = PyUnicode_FromStringAndSize(path, colon - path);
-    PyObject *found = name == NULL ? NULL : PyImport_Import(name);
-    Py_XDECREF(name);
-    for (const char *at = colon + 1; found != NULL && at != NULL;) {
-        const char *dot = strchr(at, '.');
-        name = dot == NULL ? PyUnicode_FromString(at) : PyUnicode_FromStringAndSize(at, dot - at);
-        PyObject *next = name == NULL ? NULL : PyObject_GetAttr(found, name);
-        Py_XDECREF(name);
-        Py_SETREF(found, next);
-        at = dot == NULL ? NULL : dot + 1;
-    }
-    PyObject *code = found == NULL ? NULL : PyObject_GetAttrString(found, "__code__");
-    Py_XDECREF(found);
-    if (code == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear(); /* this version has no such function: nothing to be seen */
-        return Py_NewRef(Py_None);
-    }
-    return code;
-}
-
 int
 coroutine_learn(core_state *state, const coroutine_kind *kind)
 {
     for (int level = 0; level < level_count(kind); level++) {
-        PyObject *code = find_code(kind->functions[level]);
+        PyObject *code = function_find_code(kind->functions[level]);
         int status = code == NULL ? -1
                                   : PyDict_SetItemString(state->coroutine_codes,
                                                          kind->functions[level], code);

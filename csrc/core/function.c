@@ -56,6 +56,57 @@ function_add(PyObject *module, const function_definition *definition)
     return status;
 }
 
+/* The code object of that name among the constants of another; NULL and no exception without. */
+static PyObject *
+find_inner_code(PyObject *code, PyObject *name)
+{
+    PyObject *constants = PyObject_GetAttrString(code, "co_consts");
+    PyObject *found = NULL;
+    for (Py_ssize_t i = 0; constants != NULL && i < PyTuple_GET_SIZE(constants); i++) {
+        PyObject *constant = PyTuple_GET_ITEM(constants, i);
+        if (PyCode_Check(constant)
+            && PyUnicode_Compare(((PyCodeObject *)constant)->co_name, name) == 0) {
+            found = Py_NewRef(constant);
+            break;
+        }
+    }
+    Py_XDECREF(constants);
+    return found;
+}
+
+/* One step of a qualified name: "<locals>" of a function is its code, in which the next is. */
+static PyObject *
+find_next(PyObject *object, PyObject *name)
+{
+    if (PyUnicode_CompareWithASCIIString(name, "<locals>") == 0) {
+        return PyObject_GetAttrString(object, "__code__");
+    }
+    return PyCode_Check(object) ? find_inner_code(object, name) : PyObject_GetAttr(object, name);
+}
+
+PyObject *
+function_find_code(const char *path)
+{
+    const char *colon = strchr(path, ':');
+    PyObject *name = PyUnicode_FromStringAndSize(path, colon - path);
+    PyObject *found = name == NULL ? NULL : PyImport_Import(name);
+    Py_XDECREF(name);
+    for (const char *at = colon + 1; found != NULL && at != NULL;) {
+        const char *dot = strchr(at, '.');
+        name = dot == NULL ? PyUnicode_FromString(at) : PyUnicode_FromStringAndSize(at, dot - at);
+        Py_SETREF(found, name == NULL ? NULL : find_next(found, name));
+        Py_XDECREF(name);
+        at = dot == NULL ? NULL : dot + 1;
+    }
+    if (found != NULL && !PyCode_Check(found)) {
+        Py_SETREF(found, PyObject_GetAttrString(found, "__code__"));
+    }
+    if (found == NULL && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear(); /* another version: that is an answer */
+    }
+    return found == NULL && !PyErr_Occurred() ? Py_NewRef(Py_None) : found;
+}
+
 static PyObject *
 Function_repr(PyObject *op)
 {

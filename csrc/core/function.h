@@ -46,6 +46,10 @@ int function_add(PyObject *module, const function_definition *definition);
 PyObject *function_call_stock(PyObject *function, PyObject *const *args, size_t nargsf,
                               PyObject *kwnames);
 
+/* The code of a Python function, by "module:qualified.name" (with "<locals>", too); None where this
+   version has none of that name. A new reference or NULL. */
+PyObject *function_find_code(const char *path);
+
 int function_init_type(PyObject *module, core_state *state);
 
 #endif

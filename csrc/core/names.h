@@ -109,7 +109,6 @@
     X(iscoroutine, "asyncio.coroutines", "iscoroutine")                                      \
     X(current_task, "asyncio.tasks", "current_task")                                         \
     X(isfuture, "asyncio.futures", "isfuture")                                               \
-    X(stock_ensure_future, "asyncio.tasks", "ensure_future")                                 \
     X(isawaitable, "inspect", "isawaitable")                                                 \
     X(get_event_loop, "asyncio.events", "get_event_loop")                                    \
     X(get_running_loop, "asyncio.events", "get_running_loop")                                \

@@ -94,7 +94,7 @@ state_init(core_state *state)
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
     X(CoroutineFrame_type) X(coroutine_codes)                                                \
     X(Waiter_type) X(Function_type) X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable)  \
-    X(sleep_wake) X(zero) X(AsCompleted_type)                                                \
+    X(sleep_wake) X(zero) X(AsCompleted_type) X(Shield_type)                                                \
     X(Transport_type) X(StreamTransport_type) X(DatagramTransport_type)                     \
     X(ReadPipeTransport_type) X(WritePipeTransport_type)                                     \
     X(context_keyword) X(stock_eager_factory)                                               \
@@ -125,6 +125,9 @@ state_clear(core_state *state)
     STATE_OBJECTS(CLEAR)
     CORE_IMPORTS(CLEAR_IMPORT)
     CORE_NAMES(CLEAR_NAME)
+    while (state->free_coroutine_count > 0) {
+        PyObject_GC_Del(state->free_coroutines[--state->free_coroutine_count]);
+    }
 #undef CLEAR
 #undef CLEAR_NAME
 #undef CLEAR_IMPORT

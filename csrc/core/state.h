@@ -34,6 +34,8 @@ enum live_type {
     LIVE_TYPE_COUNT,
 };
 
+enum { FREE_COROUTINES = 64 };
+
 typedef struct {
     PyTypeObject *Loop_type;
     PyTypeObject *Future_type;
@@ -45,6 +47,7 @@ typedef struct {
     PyTypeObject *Function_type;
     PyTypeObject *GatheringFuture_type;
     PyTypeObject *AsCompleted_type;
+    PyTypeObject *Shield_type;
     PyTypeObject *Handle_type;
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;
@@ -100,6 +103,9 @@ typedef struct {
 
     Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */
     Py_ssize_t Task_place;        /* were last looked for (core/loop_schedule.c) */
+
+    PyObject *free_coroutines[FREE_COROUTINES]; /* core/coroutine.c: memory of small dead ones */
+    int free_coroutine_count;
 
     llist_node tasks;
     unsigned long long task_count;

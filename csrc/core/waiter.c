@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/context.h"
+#include "core/function.h"
 #include "core/handle.h"
 #include "core/report.h"
 
@@ -185,6 +186,33 @@ get_name(PyObject *op, void *Py_UNUSED(closure))
     return PyUnicode_FromString(dot == NULL ? ((Waiter *)op)->kind->qualname : dot + 1);
 }
 
+/* A function with the code of asyncio's: for who wants to know where that is. */
+static PyObject *
+get_wrapped(PyObject *op, void *Py_UNUSED(closure))
+{
+    const waiter_kind *kind = ((Waiter *)op)->kind;
+    PyObject *code = NULL;
+    if (kind->module != NULL) {
+        PyObject *path = PyUnicode_FromFormat("%s:%s", kind->module, kind->qualname);
+        code = path == NULL ? NULL : function_find_code(PyUnicode_AsUTF8(path));
+        Py_XDECREF(path);
+    }
+    if (code == Py_None) {
+        Py_CLEAR(code);
+    }
+    if (code == NULL) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_AttributeError, "__wrapped__");
+        }
+        return NULL;
+    }
+    PyObject *globals = PyDict_New();
+    PyObject *function = globals == NULL ? NULL : PyFunction_New(code, globals);
+    Py_XDECREF(globals);
+    Py_DECREF(code);
+    return function;
+}
+
 static int
 Waiter_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -230,6 +258,7 @@ Waiter_dealloc(PyObject *op)
 static PyGetSetDef Waiter_getset[] = {
     {"__name__", get_name, NULL, NULL, NULL},
     {"__qualname__", get_qualname, NULL, NULL, NULL},
+    {"__wrapped__", get_wrapped, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

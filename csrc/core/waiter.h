@@ -20,7 +20,10 @@
 #include "core/state.h"
 
 typedef struct {
-    const char *qualname; /* of the function in asyncio: reprs of tasks and handles show it */
+    /* Of the function in asyncio: reprs of tasks and handles show it, and where it is. module is NULL
+       for a method, which these cannot find. */
+    const char *qualname;
+    const char *module;
     /* `future` is done: 0 or -1. Any future: where it is not of ours it runs Python. */
     int (*notify)(core_state *state, PyObject *owner, PyObject *future);
     /* The Task that waits, for 3.14's call graph: borrowed, or NULL. May be NULL. */

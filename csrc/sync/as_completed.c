@@ -56,6 +56,7 @@ waiting_task_of(PyObject *owner)
 
 static const waiter_kind as_completed_waiter = {
     .qualname = AS_COMPLETED_LOCALS AS_COMPLETED_CALLBACK,
+    .module = AS_COMPLETED_IS_ASYNC ? NULL : "asyncio.tasks",
     .notify = as_completed_notify,
     .waiting_task = waiting_task_of,
 };

@@ -199,6 +199,7 @@ gathering_future_notify(core_state *state, PyObject *op, PyObject *child)
 
 const waiter_kind gathering_waiter = {
     .qualname = "gather.<locals>._done_callback",
+    .module = "asyncio.tasks",
     .notify = gathering_future_notify,
     .waiting_task = waiting_task_of,
 };

@@ -81,7 +81,7 @@ give_up(NextCompleted *self)
     AsCompleted *iterator = self->iterator;
     PyObject *getter = self->getter;
     self->getter = NULL;
-    int is_cancelled = awaitable_cancel(state, getter, Py_None) < 0 ? -1 : 0;
+    int is_cancelled = awaitable_cancel(state, getter, NULL) < 0 ? -1 : 0;
     if (is_cancelled == 0) {
         getters_remove(iterator->getters, getter);
         is_cancelled = is_empty(iterator) ? 1 : awaitable_is_cancelled(state, getter);

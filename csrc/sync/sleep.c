@@ -237,9 +237,10 @@ static PyObject *
 sleep_call(PyObject *function, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     static const args_names parameters = {{"delay", "result"}, 2, 2, 1};
-    PyObject *bound[2];
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    if (!args_bind_names(&parameters, args, nargs, kwnames, bound)) {
+    PyObject *bound[2] = {nargs > 0 ? args[0] : NULL, NULL};
+    if ((nargs != 1 || kwnames != NULL)
+        && !args_bind_names(&parameters, args, nargs, kwnames, bound)) {
         return function_call_stock(function, args, nargsf, kwnames);
     }
     core_state *state = function_state(function);
@@ -250,7 +251,7 @@ sleep_call(PyObject *function, PyObject *const *args, size_t nargsf, PyObject *k
             return NULL;
         }
         ((Turn *)turn)->result = Py_NewRef(result);
-        return coroutine_begin(turn);
+        return result == Py_None ? (PyObject *)turn : coroutine_begin(turn);
     }
     Coroutine *coroutine = coroutine_new(state, &sleep_kind);
     if (coroutine == NULL) {

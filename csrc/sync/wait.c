@@ -94,6 +94,7 @@ waiting_task_of(PyObject *owner)
 
 static const waiter_kind wait_waiter = {
     .qualname = "_wait.<locals>._on_completion",
+    .module = "asyncio.tasks",
     .notify = wait_notify,
     .waiting_task = waiting_task_of,
 };
