@@ -45,6 +45,8 @@ future_call_soon(core_state *state, PyObject *loop, PyObject *callback, PyObject
     if (own == NULL || !loop_is_direct(own)) {
         return call_soon_by_method(state, loop, callback, argument, context);
     }
+    /* add_done_callback(context=None): the context that is current by now. */
+    context = context == Py_None ? NULL : context;
     PyObject *handle = handle_new(own, callback, &argument, argument == NULL ? 0 : 1, context);
     if (handle == NULL) {
         return -1;

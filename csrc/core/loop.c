@@ -430,7 +430,9 @@ get_ready(PyObject *op, void *Py_UNUSED(closure))
         if (entry == NULL || PyList_Append(list, entry) < 0) {
             Py_CLEAR(list);
         }
-        Py_XDECREF(entry);
+        if (entry != NULL) {
+            handle_release_steal(entry); /* one that was made for this is held by nobody else */
+        }
     }
     return list;
 }

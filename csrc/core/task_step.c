@@ -390,8 +390,10 @@ report_step_error(Loop *loop, Task *self)
         Py_DECREF(pending);
     }
     Py_XDECREF(callable);
-    Py_XDECREF(handle);
     Py_XDECREF(args);
+    if (handle != NULL) {
+        handle_release_steal(handle); /* the handler may have kept it */
+    }
     return status;
 }
 

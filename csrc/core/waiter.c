@@ -31,24 +31,6 @@ waiter_new(core_state *state, Loop *own, const waiter_kind *kind, PyObject *owne
     return (PyObject *)self;
 }
 
-/* future.add_done_callback(waiter, context=context) */
-static int
-add_by_method(core_state *state, PyObject *future, PyObject *waiter, PyObject *context)
-{
-    Py_INCREF(context);
-    if (context_materialize(state, &context) < 0) {
-        Py_DECREF(context);
-        return -1;
-    }
-    PyObject *stack[] = {future, waiter, context};
-    PyObject *answer = PyObject_VectorcallMethod(state->name_add_done_callback, stack,
-                                                 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                                 state->context_keyword); // runs Python
-    Py_XDECREF(answer);
-    Py_DECREF(context);
-    return answer == NULL ? -1 : 0;
-}
-
 int
 waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner,
            PyObject *context)
@@ -59,8 +41,16 @@ waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObjec
     if (waiter == NULL) {
         return -1;
     }
-    int status = is_exact ? future_add_waiter(state, (Future *)future, waiter, context)
-                          : add_by_method(state, future, waiter, context);
+    int status;
+    if (is_exact) {
+        status = future_add_waiter(state, (Future *)future, waiter, context);
+    }
+    else { /* it takes the current context itself, as it does for asyncio */
+        PyObject *answer = PyObject_CallMethodOneArg(future, state->name_add_done_callback,
+                                                     waiter); // runs Python
+        status = answer == NULL ? -1 : 0;
+        Py_XDECREF(answer);
+    }
     Py_DECREF(waiter);
     return status;
 }
@@ -122,7 +112,9 @@ report_error(Loop *loop, Waiter *self)
         Py_DECREF(pending);
     }
     Py_XDECREF(args);
-    Py_XDECREF(handle);
+    if (handle != NULL) {
+        handle_release_steal(handle);
+    }
     return status;
 }
 

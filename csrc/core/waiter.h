@@ -45,7 +45,7 @@ waiter_check(const core_state *state, PyObject *object)
 }
 
 /* Has `kind` notify `owner` when any kind of future is done, or soon where it is: 0 or -1. Context is
-   as core/context.h stores it. Runs Python for a future not of ours. */
+   the current one, as core/context.h stores it. Runs Python for a future not of ours. */
 int waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner,
                PyObject *context);
 
