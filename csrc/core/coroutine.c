@@ -333,6 +333,19 @@ get_suspended(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(((Coroutine *)op)->state == COROUTINE_WAITING);
 }
 
+/* Since 3.15, as inspect.getcoroutinestate() has it. */
+static PyObject *
+get_state(PyObject *op, void *Py_UNUSED(closure))
+{
+    static const char *const names[] = {
+        [COROUTINE_NEW] = "CORO_CREATED",
+        [COROUTINE_RUNNING] = "CORO_RUNNING",
+        [COROUTINE_WAITING] = "CORO_SUSPENDED",
+        [COROUTINE_DONE] = "CORO_CLOSED",
+    };
+    return PyUnicode_FromString(names[((Coroutine *)op)->state]);
+}
+
 static PyObject *
 get_code(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -362,15 +375,24 @@ Coroutine_clear(PyObject *op)
     return 0;
 }
 
-/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten. */
+/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten; and one that
+   waits is closed, while all that it refers to is still whole. */
 static void
 Coroutine_finalize(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyObject *pending = PyErr_GetRaisedException();
-    if (self->state == COROUTINE_NEW
-        && PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
-                            self->kind->qualname) < 0) {
+    int status = 0;
+    if (self->state == COROUTINE_NEW) {
+        status = PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
+                                  self->kind->qualname);
+    }
+    else if (self->state == COROUTINE_WAITING) {
+        PyObject *answer = Coroutine_close(op, NULL); // runs Python
+        status = answer == NULL ? -1 : 0;
+        Py_XDECREF(answer);
+    }
+    if (status < 0) {
         PyErr_WriteUnraisable(op);
     }
     if (pending != NULL) {
@@ -383,7 +405,8 @@ Coroutine_dealloc(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyTypeObject *type = Py_TYPE(op);
-    if (self->state == COROUTINE_NEW && PyObject_CallFinalizerFromDealloc(op) < 0) {
+    bool needs_finalizer = self->state == COROUTINE_NEW || self->state == COROUTINE_WAITING;
+    if (needs_finalizer && PyObject_CallFinalizerFromDealloc(op) < 0) {
         return; /* resurrected */
     }
     PyObject_GC_UnTrack(op);
@@ -412,6 +435,7 @@ static PyGetSetDef Coroutine_getset[] = {
     {"__qualname__", get_qualname, NULL, NULL, NULL},
     {"cr_await", get_await, NULL, NULL, NULL},
     {"cr_running", get_running, NULL, NULL, NULL},
+    {"cr_state", get_state, NULL, NULL, NULL},
     {"cr_suspended", get_suspended, NULL, NULL, NULL},
     {"cr_code", get_code, NULL, NULL, NULL},
     {"cr_frame", get_frame, NULL, NULL, NULL},

@@ -400,6 +400,9 @@ report_step_error(Loop *loop, Task *self)
 int
 task_run(Loop *loop, Task *self)
 {
+    if (!future_is_alive(&self->future)) {
+        return 0; /* a destructor has woken it, while the GC took it apart */
+    }
     bool is_borrowed;
     PyObject *context = context_enter(loop->state, loop, &self->context, &is_borrowed);
     int status = context == NULL ? -1 : bridge_enter(loop, (PyObject *)self);
