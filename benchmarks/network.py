@@ -16,10 +16,12 @@ from time import process_time
 from harness.affinity import apart
 from harness.load import Generator, drive
 from harness.registry import NO_GOALS, Goals, benchmark, expect
+from harness.tls import server_context
 from harness.yardstick import c_echo
 from tasks import resident_bytes
 
 KIB = 1024
+MIB = 1024 * KIB
 BACKLOG = 1000
 # Of each of the many small messages.
 SMALL = 64
@@ -59,19 +61,23 @@ async def serving(aio, server):
         await aio.sleep(0.01)
 
 
-async def drive_protocol(aio, n, mode, protocol_factory, **options):
+async def drive_protocol(aio, n, mode, protocol_factory, *, tls=False, **options):
     """A server of protocols on TCP."""
     loop = aio.get_running_loop()
-    listening = await loop.create_server(protocol_factory, '127.0.0.1', 0, backlog=BACKLOG)
+    context = server_context() if tls else None
+    listening = await loop.create_server(
+        protocol_factory, '127.0.0.1', 0, backlog=BACKLOG, ssl=context
+    )
     async with serving(aio, listening) as port:
-        return await drive(aio, n, mode, port, **options)
+        return await drive(aio, n, mode, port, tls=tls, **options)
 
 
-async def drive_streams(aio, n, mode, handler, **options):
+async def drive_streams(aio, n, mode, handler, *, tls=False, **options):
     """A server of streams on TCP."""
-    listening = await aio.start_server(handler, '127.0.0.1', 0, backlog=BACKLOG)
+    context = server_context() if tls else None
+    listening = await aio.start_server(handler, '127.0.0.1', 0, backlog=BACKLOG, ssl=context)
     async with serving(aio, listening) as port:
-        return await drive(aio, n, mode, port, **options)
+        return await drive(aio, n, mode, port, tls=tls, **options)
 
 
 @row(
@@ -141,16 +147,18 @@ async def buffered_protocol(aio, n):
     return await drive_protocol(aio, n, 'stream', BufferedEcho, size=KIB)
 
 
+async def echo_messages(reader, writer):
+    """A handler of streams that writes back each KiB."""
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        while True:
+            writer.write(await reader.readexactly(KIB))
+            await writer.drain()
+    writer.close()
+
+
 @row('streams: readexactly 1 KiB', Goals(2.9, 3.4, 3.8), Goals(None, None, 1.8), slow=False)
 async def streams_readexactly(aio, n):
-    async def handler(reader, writer):
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                writer.write(await reader.readexactly(KIB))
-                await writer.drain()
-        writer.close()
-
-    return await drive_streams(aio, n, 'stream', handler, size=KIB)
+    return await drive_streams(aio, n, 'stream', echo_messages, size=KIB)
 
 
 @row('streams: 16 lines in flight', Goals(None, None, 8))
@@ -251,16 +259,79 @@ async def churn_streams(aio, n):
     return await drive_streams(aio, n, 'churn', handler)
 
 
+@row('TLS echo 1 KiB', Goals(1.8, 1.8, 1.8), NO_GOALS, slow=False)
+async def tls_echo(aio, n):
+    """A protocol that writes back what it gets, over TLS 1.3 as all rows of TLS."""
+    return await drive_protocol(aio, n, 'stream', Echo, size=KIB, tls=True)
+
+
+@row('TLS echo 100 KiB', Goals(1.5, 1.5, 1.5), NO_GOALS)
+async def tls_echo_100k(aio, n):
+    return await drive_protocol(aio, n, 'stream', Echo, size=100 * KIB, tls=True)
+
+
+@row('TLS streams: readexactly 1 KiB')
+async def tls_streams(aio, n):
+    return await drive_streams(aio, n, 'stream', echo_messages, size=KIB, tls=True)
+
+
+@row('TLS handshake, 2 bytes, close', Goals(1.4, 1.4, 1.4))
+async def tls_handshakes(aio, n):
+    """Connections of their own, no session taken up again; each side says its end."""
+
+    class EchoOnce(Echo):
+        def data_received(self, data):
+            self.transport.write(data)
+            self.transport.close()
+
+    return await drive_protocol(aio, n, 'churn', EchoOnce, tls=True)
+
+
+BULK = {'sizes': {1024: NO_GOALS}, 'per_item': True, 'fresh': True}
+
+
+def bulk(title):
+    """A row of one GiB, told for each MiB of it."""
+    return benchmark(title, allocator='cold', slow=True, programs=('cc',), **BULK)
+
+
+@bulk('TLS 1 GiB to clients, a MiB')
+async def tls_bulk_out(aio, n, size):
+    """A MiB for each small request, of as many connections as ever."""
+    fan = MIB // SMALL
+
+    class Source(Echo):
+        def data_received(self, data):
+            for end in range(SMALL, len(data) + 1, SMALL):
+                self.transport.write(data[end - SMALL : end] * fan)
+
+    return await drive_protocol(aio, n * size, 'stream', Source, size=SMALL, fan=fan, tls=True)
+
+
+@bulk('TLS 1 GiB from clients, a MiB')
+async def tls_bulk_in(aio, n, size):
+    class Sink(Echo):
+        received = 0
+
+        def data_received(self, data):
+            whole, self.received = divmod(self.received + len(data), MIB)
+            if whole:
+                self.transport.write(b'\n' * whole)
+
+    return await drive_protocol(aio, n * size, 'sink', Sink, size=MIB, tls=True)
+
+
 IDLE = {'per_item': True, 'unit': 'B', 'fresh': True, 'slow': True, 'programs': ('cc',)}
 
 
-async def grown_by_idle(aio, server, made, size):
+async def grown_by_idle(aio, server, made, size, **options):
     """What the process grows by while `size` connections are made, by the kernel's account.
 
     made is where the server keeps an item for each; a hundred before them are not counted.
     """
     loop = aio.get_running_loop()
     first = 100
+    options['connections'] = first
 
     async def reach(count):
         while len(made) < count:
@@ -268,7 +339,7 @@ async def grown_by_idle(aio, server, made, size):
         return resident_bytes()
 
     async with serving(aio, server) as port:
-        with apart() as cpu, Generator(cpu, 'idle', port, size, connections=first) as generator:
+        with apart() as cpu, Generator(cpu, 'idle', port, size, **options) as generator:
             await generator.ready(loop)
             before = await reach(first)
             generator.go()
@@ -284,8 +355,8 @@ def raise_file_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-@benchmark('bytes an idle connection, protocol', sizes={4000: Goals(800, 800, 800)}, **IDLE)
-async def idle_protocol(aio, n, size):
+async def idle_protocols(aio, size, **options):
+    """What `size` connections take that have a protocol and nothing to say."""
     made = []
 
     class Silent(asyncio.Protocol):
@@ -299,9 +370,22 @@ async def idle_protocol(aio, n, size):
             made.pop()
 
     raise_file_limit()
-    loop = aio.get_running_loop()
-    server = await loop.create_server(Silent, '127.0.0.1', 0, backlog=BACKLOG)
-    return n * await grown_by_idle(aio, server, made, size)
+    context = server_context() if options.get('tls') else None
+    server = await aio.get_running_loop().create_server(
+        Silent, '127.0.0.1', 0, backlog=BACKLOG, ssl=context
+    )
+    return await grown_by_idle(aio, server, made, size, **options)
+
+
+@benchmark('bytes an idle connection, protocol', sizes={4000: Goals(800, 800, 800)}, **IDLE)
+async def idle_protocol(aio, n, size):
+    return n * await idle_protocols(aio, size)
+
+
+@benchmark('bytes an idle TLS connection', sizes={1000: Goals(22000, 22000, 22000)}, **IDLE)
+async def idle_tls(aio, n, size):
+    """OpenSSL's own are most of it."""
+    return n * await idle_protocols(aio, size, tls=True)
 
 
 @benchmark('bytes an idle connection, streams', sizes={4000: Goals(None, None, 2000)}, **IDLE)

@@ -18,8 +18,8 @@ import dataclasses
 import fnmatch
 import sys
 
-from harness import chart, report
-from harness.contenders import BASELINE, CONTENDERS, DEFAULT, YARDSTICK
+from harness import chart, contenders, report
+from harness.contenders import BASELINE, CONTENDERS, YARDSTICK
 from harness.progress import progress
 from harness.registry import Benchmark, load
 from harness.session import Effort, Session
@@ -58,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error('--rounds must be 1 or more')
     if arguments.chart and not chart.available():
         parser.error(chart.NEEDED)
-    default = (*DEFAULT, YARDSTICK) if arguments.full else DEFAULT
+    default = contenders.FULL if arguments.full else contenders.DEFAULT
     arguments.contenders = (arguments.contenders or ','.join(default)).split(',')
     for name in arguments.contenders:
         if name not in CONTENDERS:
@@ -85,6 +85,14 @@ def runnable(benchmarks: list[Benchmark]) -> list[Benchmark]:
         if benchmark.missing():
             print(f'{benchmark.name} is left out: it needs {", ".join(benchmark.missing())}')
     return [benchmark for benchmark in benchmarks if not benchmark.missing()]
+
+
+def with_something_to_do(names: list[str], benchmarks: list[Benchmark]) -> list[str]:
+    """The contenders without those that no benchmark is for."""
+    families = {benchmark.family for benchmark in benchmarks}
+    if not any(benchmark.yardstick for benchmark in benchmarks):
+        names = [name for name in names if name != YARDSTICK]
+    return [name for name in names if any(map(CONTENDERS[name].takes_part, families))]
 
 
 def choose_effort(arguments: argparse.Namespace) -> Effort:
@@ -134,9 +142,7 @@ def main() -> None:
     if arguments.list:
         print(*(f'{benchmark.name:36} {benchmark.title}' for benchmark in benchmarks), sep='\n')
         return
-    if not any(benchmark.yardstick for benchmark in benchmarks):
-        arguments.contenders = [name for name in arguments.contenders if name != YARDSTICK]
-    versions = installed_versions(arguments.contenders)
+    versions = installed_versions(with_something_to_do(arguments.contenders, benchmarks))
     print(report.header(versions), flush=True)
     session = Session(versions, runnable(benchmarks), choose_effort(arguments))
     ending = measure(session)

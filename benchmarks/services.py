@@ -11,17 +11,12 @@ from harness import services
 from harness.affinity import one_cpu
 from harness.load import CONNECTIONS, Cost, drive
 from harness.registry import Goals, benchmark, expect
+from harness.tls import CERTIFICATE, server_context
 
 row = partial(benchmark, allocator='cold', slow=True)
 
 
-@row(
-    'uvicorn + httptools hello',
-    Goals(1.4, 1.4, 1.4),
-    needs=('uvicorn', 'httptools'),
-    programs=('cc',),
-)
-async def uvicorn(aio, n):
+async def drive_uvicorn(aio, n, *, tls=False):
     from uvicorn import Config, Server
 
     async def app(scope, receive, send):
@@ -30,20 +25,35 @@ async def uvicorn(aio, n):
         await send({'type': 'http.response.body', 'body': b'hello'})
 
     options = {'http': 'httptools', 'ws': 'none', 'lifespan': 'off', 'log_config': None}
+    if tls:
+        options |= {'ssl_certfile': CERTIFICATE, 'ssl_keyfile': CERTIFICATE}
     server = Server(Config(app, port=0, access_log=False, **options))
     # Not on a socket of ours: asyncio sets TCP_NODELAY where the socket tells its protocol alone.
     serving = aio.create_task(server.serve())
     try:
         while not server.started:
             await aio.sleep(0.01)
-        return await drive(aio, n, 'http', server.servers[0].sockets[0].getsockname()[1])
+        port = server.servers[0].sockets[0].getsockname()[1]
+        return await drive(aio, n, 'http', port, tls=tls)
     finally:
         server.should_exit = True
         await serving
 
 
-@row('aiohttp hello', Goals(1.2, 1.2, 1.2), needs=('aiohttp',), programs=('cc',))
-async def aiohttp(aio, n):
+UVICORN = {'needs': ('uvicorn', 'httptools'), 'programs': ('cc',)}
+
+
+@row('uvicorn + httptools hello', Goals(1.4, 1.4, 1.4), **UVICORN)
+async def uvicorn(aio, n):
+    return await drive_uvicorn(aio, n)
+
+
+@row('uvicorn + httptools hello, HTTPS', **UVICORN)
+async def uvicorn_tls(aio, n):
+    return await drive_uvicorn(aio, n, tls=True)
+
+
+async def drive_aiohttp(aio, n, *, tls=False):
     from aiohttp import web
 
     async def hello(request):
@@ -54,11 +64,22 @@ async def aiohttp(aio, n):
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, '127.0.0.1', 0)
+        context = server_context() if tls else None
+        site = web.TCPSite(runner, '127.0.0.1', 0, ssl_context=context)
         await site.start()
-        return await drive(aio, n, 'http', runner.addresses[0][1])
+        return await drive(aio, n, 'http', runner.addresses[0][1], tls=tls)
     finally:
         await runner.cleanup()
+
+
+@row('aiohttp hello', Goals(1.2, 1.2, 1.2), needs=('aiohttp',), programs=('cc',))
+async def aiohttp(aio, n):
+    return await drive_aiohttp(aio, n)
+
+
+@row('aiohttp hello, HTTPS', needs=('aiohttp',), programs=('cc',))
+async def aiohttp_tls(aio, n):
+    return await drive_aiohttp(aio, n, tls=True)
 
 
 async def by_clients(aio, n, ask, wanted):

@@ -15,10 +15,15 @@
 #include "core/waiter.h"
 #include "net/accept.h"
 #include "net/datagram_transport.h"
+#include "net/native_protocol.h"
 #include "net/net_loop.h"
 #include "net/read_pipe_transport.h"
 #include "net/sock_op.h"
+#include "net/sock_sendfile.h"
 #include "net/stream_transport.h"
+#include "net/tls_engine.h"
+#include "net/tls_protocol.h"
+#include "net/tls_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
 #include "sync/as_completed.h"
@@ -62,11 +67,13 @@ static PyObject *
 core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
                          live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
-                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Waiter", live[LIVE_WAITER], "Handle",
-                         live[LIVE_HANDLE], "TimerHandle", live[LIVE_TIMER_HANDLE],
-                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT]);
+                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Waiter",
+                         live[LIVE_WAITER], "Handle", live[LIVE_HANDLE], "TimerHandle",
+                         live[LIVE_TIMER_HANDLE],
+                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT],
+                         "TLSProtocol", live[LIVE_TLS_PROTOCOL]);
 }
 
 #endif
@@ -100,11 +107,16 @@ core_exec(PyObject *module)
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
+        || native_protocol_init_type(module, state) < 0
+        || sock_sendfile_init(state) < 0
         || transport_init_type(module, state) < 0
         || stream_transport_init_type(module, state) < 0
         || datagram_transport_init_type(module, state) < 0
         || read_pipe_transport_init_type(module, state) < 0
         || write_pipe_transport_init_type(module, state) < 0
+        || tls_engine_init_type(module, state) < 0
+        || tls_protocol_init_type(module, state) < 0
+        || tls_transport_init_type(module, state) < 0
         || sleep_init(module, state) < 0
         || gather_init(module, state) < 0
         || ensure_future_init(module) < 0

@@ -16,7 +16,7 @@ import threading
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 
-from . import _core, _stock, _subprocess
+from . import _core, _subprocess, _tls
 
 POLLER_VARIABLE = 'PYASYNC_POLLER'
 
@@ -128,15 +128,6 @@ _MAKE_READ_PIPE_TRANSPORT = _StockEventLoop._make_read_pipe_transport
 _MAKE_WRITE_PIPE_TRANSPORT = _StockEventLoop._make_write_pipe_transport
 _MAKE_SUBPROCESS_TRANSPORT = _StockEventLoop._make_subprocess_transport
 
-# asyncio's method makes a TLS protocol and the transport under it, which it finds in its module.
-_make_ssl_transport = _stock.rebound(
-    _MAKE_SSL_TRANSPORT,
-    {
-        **vars(asyncio.selector_events),
-        '_SelectorSocketTransport': _core._SelectorSocketTransport,
-    },
-)
-
 
 class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
     """EventLoop(selector=None): asyncio's selector event loop, with its core in C.
@@ -220,7 +211,12 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             or BaseSelectorEventLoop._make_ssl_transport is not _MAKE_SSL_TRANSPORT
         ):
             return super()._make_ssl_transport(rawsock, *args, **kwargs)
-        return _make_ssl_transport(self, rawsock, *args, **kwargs)
+        return _tls.make_transport(self, rawsock, *args, **kwargs)
+
+    def _make_server_ssl_protocol(self, *args):
+        return _tls.make_server_protocol(self, *args)
+
+    start_tls = _tls.start_tls
 
     def _make_read_pipe_transport(self, pipe, protocol, waiter=None, extra=None):
         stock = _StockEventLoop._make_read_pipe_transport
@@ -241,7 +237,7 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         return make(self, *args, **kwargs)
 
     def _start_serving(self, protocol_factory, sock, sslcontext=None, *args, **kwargs):
-        if sslcontext is not None or not self._accepts_in_c(sock):
+        if not self._accepts_in_c(sock, sslcontext):
             super()._start_serving(protocol_factory, sock, sslcontext, *args, **kwargs)
             return
         # From 3.15 on there is a context, the last of the arguments.
@@ -250,11 +246,20 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
             sock.fileno(), self._accept_ready, protocol_factory, sock, sslcontext, *args
         )
 
-    def _accepts_in_c(self, sock):
+    def _accepts_in_c(self, sock, sslcontext):
+        if sslcontext is None:
+            is_patched = (
+                type(self)._make_socket_transport is not EventLoop._make_socket_transport
+                or BaseSelectorEventLoop._make_socket_transport is not _MAKE_SOCKET_TRANSPORT
+            )
+        else:
+            is_patched = (
+                type(self)._make_ssl_transport is not EventLoop._make_ssl_transport
+                or BaseSelectorEventLoop._make_ssl_transport is not _MAKE_SSL_TRANSPORT
+            )
         return (
             type(sock) is socket.socket
-            and type(self)._make_socket_transport is EventLoop._make_socket_transport
-            and BaseSelectorEventLoop._make_socket_transport is _MAKE_SOCKET_TRANSPORT
+            and not is_patched
             and type(self)._accept_connection is BaseSelectorEventLoop._accept_connection
             and type(self)._accept_connection2 is BaseSelectorEventLoop._accept_connection2
         )

@@ -14,7 +14,7 @@ import sys
 import types
 from importlib.machinery import ModuleSpec, PathFinder
 
-from . import _combinators, _policy, _runner, _stock, _types
+from . import _combinators, _policy, _runner, _stock, _tls, _types
 from ._loop import EventLoop
 
 PACKAGE = __package__
@@ -26,6 +26,7 @@ OURS = {  # asyncio's: ours
     asyncio.new_event_loop: _policy.new_event_loop,
     asyncio.Runner: _runner.Runner,
     asyncio.run: _runner.run,
+    **_tls.OURS,
     **_combinators.OURS,
 }
 if hasattr(asyncio, 'create_eager_task_factory'):  # 3.12 and newer

@@ -21,6 +21,10 @@ class Contender:
     package: str
     factory: str = 'new_event_loop'
     namespace: str = 'asyncio'
+    families: tuple[str, ...] = ()  # those that it makes any difference to; none: all
+
+    def takes_part(self, family: str) -> bool:
+        return not self.families or family in self.families
 
     def version(self) -> str:
         """The installed version; a build that was never installed has none."""
@@ -35,6 +39,15 @@ class Contender:
         """Import it: (namespace, loop factory). Raises ImportError."""
         factory = getattr(importlib.import_module(self.package), self.factory)
         return importlib.import_module(self.namespace), factory
+
+
+@dataclass(frozen=True)
+class Patched(Contender):
+    """Stock's loop with the transports of another package."""
+
+    def load(self) -> tuple[ModuleType, Callable]:
+        namespace, make_factory = super().load()
+        return namespace, make_factory()
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,12 @@ CONTENDERS = {
         Contender('uvloop', 'uvloop'),
         Contender('rloop', 'rloop'),
         Contender('zuvloop', 'zuvloop'),
-        PlainServer(YARDSTICK, ''),
+        Patched(
+            'aiofastnet', 'aiofastnet', factory='loop_factory', families=('network', 'services')
+        ),
+        PlainServer(YARDSTICK, '', families=('network',)),
     )
 }
 
 DEFAULT = ('asyncio', 'pyasync', 'uvloop', 'rloop', 'zuvloop')
+FULL = (*DEFAULT, 'aiofastnet', YARDSTICK)

@@ -30,11 +30,21 @@ class Generator:
     """The load generator's process. Says ready(), is told to go(), says done()."""
 
     def __init__(
-        self, cpu, mode, address, n, *, connections=CONNECTIONS, size=1024, depth=1, fan=1
+        self,
+        cpu,
+        mode,
+        address,
+        n,
+        *,
+        connections=CONNECTIONS,
+        size=1024,
+        depth=1,
+        fan=1,
+        tls=False,
     ):
         self.n = n
         self.control, theirs = socket.socketpair()
-        words = (cpu, mode, address, n, connections, size, depth, fan)
+        words = (cpu, mode, address, n, connections, size, depth, fan, int(tls))
         with theirs:
             self.process = subprocess.Popen(
                 [native.program('loadgen'), *map(str, words)], stdin=theirs, stdout=theirs

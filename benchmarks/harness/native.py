@@ -22,7 +22,7 @@ def program(name: str) -> Path:
     path = cache / f'{name}-{digest}'
     if not path.exists():
         unfinished = path.with_suffix(f'.{os.getpid()}')
-        command = [COMPILER, '-O2', '-o', str(unfinished), str(source)]
+        command = [COMPILER, '-O2', '-o', str(unfinished), str(source), '-ldl']
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f'{" ".join(command)}: {done.stderr.strip()}')

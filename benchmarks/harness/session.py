@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.contenders import YARDSTICK
+from harness.contenders import CONTENDERS, YARDSTICK
 from harness.registry import ALLOCATORS, Benchmark
 from harness.results import Cell, Row
 from harness.workers import Failed, Worker
@@ -69,7 +69,9 @@ class Session:
         first = round_index % len(self.contenders)
         for name in self.contenders[first:] + self.contenders[:first]:
             cell = row.cells[name]
-            if cell.failure or (name == YARDSTICK and row.benchmark.yardstick is None):
+            if cell.failure or not CONTENDERS[name].takes_part(row.benchmark.family):
+                continue
+            if name == YARDSTICK and row.benchmark.yardstick is None:
                 continue
             try:
                 worker = self._workers[name, row.benchmark.large, row.benchmark.allocator]

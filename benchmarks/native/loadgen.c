@@ -1,14 +1,16 @@
 /* loadgen.c -- a closed-loop client for the network benchmarks: N messages over some connections.
 
-     loadgen CPU MODE ADDRESS N CONNECTIONS SIZE DEPTH FAN
+     loadgen CPU MODE ADDRESS N CONNECTIONS SIZE DEPTH FAN TLS
 
    CPU       where to run, or -1
    MODE      stream    each message of SIZE bytes comes back FAN times; DEPTH are under way
+             sink      each message of SIZE bytes is answered by its last one, FAN times
              datagram  the same for UDP
              http      GET / with keep-alive; a response counts once its Content-Length is there
              churn     connect, send 2 bytes, read them and the end of the stream, close; N times
              idle      open CONNECTIONS at once, then N one by one, and do nothing with them
    ADDRESS   a port of 127.0.0.1, or the path of a Unix socket
+   TLS       1: the streams are TLS's, by the libssl that is there, and no certificate is checked
 
    It says "ready" once every connection was answered a message (churn: so many were served, idle:
    so many are open), waits for a line, does the N, says "done N SECONDS", and keeps its connections
@@ -19,10 +21,13 @@
 #include <sched.h>
 #endif
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,13 +44,15 @@
 #endif
 
 enum { PATIENCE_MS = 5000, RECEIVE = 1 << 18, RESPONSE = 1 << 16 };
-enum mode { STREAM, DATAGRAM, HTTP, CHURN, IDLE };
+enum mode { STREAM, SINK, DATAGRAM, HTTP, CHURN, IDLE };
 
-static const char *const mode_names[] = {"stream", "datagram", "http", "churn", "idle"};
+static const char *const mode_names[] = {"stream", "sink", "datagram", "http", "churn",
+                                         "idle"};
 static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 typedef struct {
     int fd;
+    void *tls;     /* an SSL, or NULL */
     long unsent;   /* bytes that are due */
     long sent;     /* bytes, ever */
     long got;      /* bytes, ever; of HTTP: of the response that is coming */
@@ -79,6 +86,97 @@ now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* OpenSSL 3 by its names: nothing but the library itself has to be there. */
+static struct {
+    void *(*method)(void);
+    void *(*context_new)(const void *);
+    long (*context_ctrl)(void *, int, long, void *);
+    void *(*new)(void *);
+    int (*set_fd)(void *, int);
+    int (*connect)(void *);
+    int (*read)(void *, void *, int);
+    int (*write)(void *, const void *, int);
+    int (*get_error)(const void *, int);
+    int (*shutdown)(void *);
+    void (*free)(void *);
+    void *context;   /* NULL: no TLS */
+} ssl;
+
+enum { SSL_WANT_READ = 2, SSL_WANT_WRITE = 3, SSL_ZERO_RETURN = 6 };
+/* A write may be partial and be repeated from elsewhere; what is idle keeps no buffers. */
+enum { SSL_CTRL_MODE = 33, SSL_MODES = 0x1 | 0x2 | 0x10 };
+
+static void
+load_tls(void)
+{
+    const char *names[] = {"libssl.so.3", "libssl.3.dylib", "libssl.so"};
+    const struct {
+        const char *name;
+        void *place;
+    } functions[] = {
+        {"TLS_client_method", &ssl.method}, {"SSL_CTX_new", &ssl.context_new},
+        {"SSL_CTX_ctrl", &ssl.context_ctrl}, {"SSL_new", &ssl.new},
+        {"SSL_set_fd", &ssl.set_fd}, {"SSL_connect", &ssl.connect},
+        {"SSL_read", &ssl.read}, {"SSL_write", &ssl.write},
+        {"SSL_get_error", &ssl.get_error}, {"SSL_shutdown", &ssl.shutdown},
+        {"SSL_free", &ssl.free},
+    };
+    void *library = NULL;
+
+    for (unsigned i = 0; library == NULL && i < sizeof(names) / sizeof(*names); i++)
+        library = dlopen(names[i], RTLD_NOW);
+    if (library == NULL)
+        fail("%s", dlerror());
+    for (unsigned i = 0; i < sizeof(functions) / sizeof(*functions); i++)
+        if ((*(void **)functions[i].place = dlsym(library, functions[i].name)) == NULL)
+            fail("libssl has no %s", functions[i].name);
+    ssl.context = ssl.context_new(ssl.method());
+    ssl.context_ctrl(ssl.context, SSL_CTRL_MODE, SSL_MODES, NULL);
+}
+
+/* An SSL after its handshake, for which the socket blocks. */
+static void *
+secure(int fd)
+{
+    void *tls = ssl.new(ssl.context);
+
+    ssl.set_fd(tls, fd);
+    if (ssl.connect(tls) != 1)
+        fail("the TLS handshake failed");
+    return tls;
+}
+
+/* As send() and recv() that do not block. */
+static ssize_t
+put(connection *c, const char *data, size_t length)
+{
+    if (c->tls == NULL)
+        return send(c->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    int done = ssl.write(c->tls, data, length);
+    if (done <= 0) {
+        int error = ssl.get_error(c->tls, done);
+        errno = error == SSL_WANT_READ || error == SSL_WANT_WRITE ? EAGAIN : EPROTO;
+        return -1;
+    }
+    return done;
+}
+
+static ssize_t
+take(connection *c)
+{
+    if (c->tls == NULL)
+        return recv(c->fd, incoming, RECEIVE, MSG_DONTWAIT);
+    int done = ssl.read(c->tls, incoming, RECEIVE);
+    if (done <= 0) {
+        int error = ssl.get_error(c->tls, done);
+        if (error == SSL_ZERO_RETURN)
+            return 0;
+        errno = error == SSL_WANT_READ || error == SSL_WANT_WRITE ? EAGAIN : EPROTO;
+        return -1;
+    }
+    return done;
 }
 
 static int
@@ -117,7 +215,7 @@ flush(connection *c)
         long part = c->unsent < block_size - at ? c->unsent : block_size - at;
         if (mode == DATAGRAM)
             part = size;
-        ssize_t done = send(c->fd, block + at, part, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t done = put(c, block + at, part);
         if (done < 0) {
             if (errno == EAGAIN || errno == EINTR)
                 return;
@@ -147,6 +245,21 @@ take_echo(connection *c, long length)
     if (c->got > c->sent * fan)
         fail("more came back than was sent");
     return c->got / (size * fan) - before;
+}
+
+/* How many of the answers to messages that are to be swallowed. */
+static long
+take_acknowledgements(connection *c, long length)
+{
+    long before = c->got / fan;
+
+    for (long i = 0; i < length; i++)
+        if (incoming[i] != block[size - 1])
+            fail("something else came back than the last byte");
+    c->got += length;
+    if (c->got > c->sent / size * fan)
+        fail("more came back than was sent");
+    return c->got / fan - before;
 }
 
 /* Whether a response is complete now. */
@@ -180,6 +293,13 @@ take_http(connection *c, long length)
     return 0;
 }
 
+static long
+take_replies(connection *c, long length)
+{
+    return mode == HTTP ? take_http(c, length)
+           : mode == SINK ? take_acknowledgements(c, length) : take_echo(c, length);
+}
+
 /* Exchange n messages, at most `depth` of a connection under way. */
 static void
 exchange(connection *all, int connections, long n, long depth)
@@ -202,18 +322,22 @@ exchange(connection *all, int connections, long n, long depth)
         for (int i = 0; i < connections; i++) {
             connection *c = &all[i];
             if (watched[i].revents & ~POLLOUT) {
-                ssize_t length = recv(c->fd, incoming, RECEIVE, MSG_DONTWAIT);
-                if (length < 0 && errno != EAGAIN && errno != EINTR)
-                    fail("recv: %s", strerror(errno));
-                if (length == 0)
-                    fail("the server closed a connection");
-                if (length > 0) {
-                    long done = mode == HTTP ? take_http(c, length) : take_echo(c, length);
-                    long more = done < unstarted ? done : unstarted;
-                    replies += done;
-                    unstarted -= more;
-                    c->unsent += more * size;
-                }
+                ssize_t length;
+                do {
+                    length = take(c);
+                    if (length < 0 && errno != EAGAIN && errno != EINTR)
+                        fail("recv: %s", strerror(errno));
+                    if (length == 0)
+                        fail("the server closed a connection");
+                    if (length > 0) {
+                        long done = take_replies(c, length);
+                        long more = done < unstarted ? done : unstarted;
+                        replies += done;
+                        unstarted -= more;
+                        c->unsent += more * size;
+                    }
+                    /* Of TLS, what has been read is not all that poll() would tell of. */
+                } while (length > 0 && c->tls);
             }
             flush(c);
         }
@@ -222,10 +346,12 @@ exchange(connection *all, int connections, long n, long depth)
 
 /* Read one piece, blocking. */
 static ssize_t
-read_some(int fd, char *into, size_t length)
+read_some(connection *c, char *into, size_t length)
 {
-    ssize_t done = recv(fd, into, length, 0);
+    ssize_t done = c->tls ? ssl.read(c->tls, into, length) : recv(c->fd, into, length, 0);
 
+    if (c->tls && done <= 0 && ssl.get_error(c->tls, done) == SSL_ZERO_RETURN)
+        return 0;
     if (done < 0)
         fail("recv: %s", errno == EAGAIN ? "no answer in time" : strerror(errno));
     return done;
@@ -234,24 +360,35 @@ read_some(int fd, char *into, size_t length)
 static void
 churn(long n, int together)
 {
-    int fds[together];
+    connection made[together];
     struct linger at_once = {1, 0};  /* no TIME_WAIT on either side */
 
     while (n > 0) {
         int some = n < together ? n : together;
         for (int i = 0; i < some; i++) {
-            fds[i] = open_connection();
-            if (send(fds[i], "hi", 2, MSG_NOSIGNAL) != 2)
+            made[i].fd = open_connection();
+            made[i].tls = NULL;
+        }
+        for (int i = 0; i < some; i++) {
+            if (ssl.context)
+                made[i].tls = secure(made[i].fd);
+            if (put(&made[i], "hi", 2) != 2)
                 fail("send: %s", strerror(errno));
         }
         for (int i = 0; i < some; i++) {
             char reply[3] = "";
-            if (read_some(fds[i], reply, 2) != 2 || strcmp(reply, "hi"))
+            if (read_some(&made[i], reply, 2) != 2 || strcmp(reply, "hi"))
                 fail("another reply than \"hi\"");
-            if (read_some(fds[i], reply, 1) != 0)
+            if (read_some(&made[i], reply, 1) != 0)
                 fail("more than the reply");
-            setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-            close(fds[i]);
+            if (made[i].tls) {
+                /* The server waits for this, and closes first. */
+                ssl.shutdown(made[i].tls);
+                recv(made[i].fd, reply, 1, 0);
+                ssl.free(made[i].tls);
+            }
+            setsockopt(made[i].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+            close(made[i].fd);
         }
         n -= some;
     }
@@ -264,7 +401,9 @@ run(connection *all, int connections, long n, long depth)
         churn(n, connections);
     else if (mode == IDLE)
         while (n--) {
-            open_connection();
+            int fd = open_connection();
+            if (ssl.context)
+                secure(fd);
             usleep(200);  /* in a burst, what is under way at its peak would count */
         }
     else
@@ -292,8 +431,8 @@ main(int count, char **words)
     char line[16];
     double start;
 
-    if (count != 9)
-        fail("usage: loadgen CPU MODE ADDRESS N CONNECTIONS SIZE DEPTH FAN");
+    if (count != 10)
+        fail("usage: loadgen CPU MODE ADDRESS N CONNECTIONS SIZE DEPTH FAN TLS");
     while (strcmp(mode_names[mode], words[2]))
         if (mode++ == IDLE)
             fail("no mode %s", words[2]);
@@ -303,6 +442,9 @@ main(int count, char **words)
     size = atol(words[6]);
     long depth = atol(words[7]);
     fan = atol(words[8]);
+    signal(SIGPIPE, SIG_IGN);
+    if (atoi(words[9]))
+        load_tls();
 #ifdef __linux__
     if (atoi(words[1]) >= 0) {
         cpu_set_t cpus;
@@ -318,6 +460,10 @@ main(int count, char **words)
     connection *all = calloc(connections, sizeof(*all));
     for (int i = 0; i < connections && mode != CHURN; i++) {
         all[i].fd = open_connection();
+        if (ssl.context) {
+            all[i].tls = secure(all[i].fd);
+            fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
+        }
         all[i].response = mode == HTTP ? malloc(RESPONSE) : NULL;
     }
     if (mode != IDLE)

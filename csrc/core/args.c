@@ -105,3 +105,33 @@ args_bind_names(const args_names *parameters, PyObject *const *args, Py_ssize_t 
     }
     return true;
 }
+
+PyObject *
+args_bind_one_slow(const char *function, const char *name, PyObject *const *args,
+                   Py_ssize_t nargs, PyObject *kwnames)
+{
+    Py_ssize_t named = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    for (Py_ssize_t i = 0; i < named; i++) {
+        PyObject *key = PyTuple_GET_ITEM(kwnames, i);
+        if (PyUnicode_CompareWithASCIIString(key, name) != 0) {
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function,
+                         key);
+            return NULL;
+        }
+    }
+    if (nargs > 1) {
+        PyErr_Format(PyExc_TypeError, "%s() takes 2 positional arguments but %zd were given",
+                     function, nargs + 1); /* Python counts self */
+        return NULL;
+    }
+    if (nargs + named == 0) {
+        PyErr_Format(PyExc_TypeError, "%s() missing 1 required positional argument: '%s'", function,
+                     name);
+        return NULL;
+    }
+    if (nargs + named > 1) {
+        PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", function, name);
+        return NULL;
+    }
+    return args[0];
+}

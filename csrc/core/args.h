@@ -11,6 +11,10 @@
 
 #include <stdbool.h>
 
+/* An entry of a PyMethodDef that takes a vectorcall's arguments. */
+#define FAST_METHOD(function)                                                                \
+    (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
+
 enum { ARGS_MAX_LEADING = 2 };
 
 typedef struct {
@@ -44,5 +48,18 @@ typedef struct {
    no exception: where they do not, asyncio's own method can say how. */
 bool args_bind_names(const args_names *parameters, PyObject *const *args, Py_ssize_t nargs,
                      PyObject *kwnames, PyObject **bound);
+
+/* The only argument, by position or by name: borrowed, or NULL with TypeError. */
+PyObject *args_bind_one_slow(const char *function, const char *name, PyObject *const *args,
+                             Py_ssize_t nargs, PyObject *kwnames);
+
+static inline PyObject *
+args_bind_one(const char *function, const char *name, PyObject *const *args, Py_ssize_t nargs,
+              PyObject *kwnames)
+{
+    return nargs == 1 && kwnames == NULL
+               ? args[0]
+               : args_bind_one_slow(function, name, args, nargs, kwnames);
+}
 
 #endif

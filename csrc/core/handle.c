@@ -43,11 +43,29 @@ allocate(Loop *loop, PyTypeObject *type, bool is_timer, Py_ssize_t nargs)
     return PyObject_GC_NewVar(Handle, type, capacity_for(is_timer, nargs));
 }
 
+/* Puts a note beside the others; NULL with an exception puts nothing. 0 or -1. */
+static int
+set_note_steal(Handle *self, enum handle_note which, PyObject *note)
+{
+    PyObject *notes = note == NULL ? NULL : PyTuple_New(NOTE_COUNT);
+    if (notes == NULL) {
+        Py_XDECREF(note);
+        return -1;
+    }
+    for (int i = 0; i < NOTE_COUNT; i++) {
+        PyObject *other = handle_note(self, i);
+        PyTuple_SET_ITEM(notes, i,
+                         i == (int)which ? note : Py_NewRef(other == NULL ? Py_None : other));
+    }
+    Py_XSETREF(self->notes, notes);
+    return 0;
+}
+
 int
 handle_take_source_traceback(core_state *state, Handle *self)
 {
-    Py_XSETREF(self->source_traceback, PyObject_CallNoArgs(state->extract_handle_stack));
-    return self->source_traceback == NULL ? -1 : 0;
+    PyObject *stack = PyObject_CallNoArgs(state->extract_handle_stack); // runs Python
+    return set_note_steal(self, NOTE_SOURCE_TRACEBACK, stack);
 }
 
 static Handle *
@@ -68,7 +86,7 @@ make(Loop *loop, PyTypeObject *type, bool is_timer, PyObject *callback, PyObject
     self->loop = Py_NewRef((PyObject *)loop);
     self->callback = Py_NewRef(callback);
     self->context = context;
-    self->source_traceback = self->repr = self->weakrefs = NULL;
+    self->notes = self->weakrefs = NULL;
     self->running = 0;
     self->is_cancelled = self->is_dropped = self->is_packed = self->is_threadsafe = false;
     self->when_is_object = self->is_scheduled = false;
@@ -296,7 +314,8 @@ handle_run(core_state *state, Handle *self)
         Py_XDECREF(args == NULL ? PyErr_GetRaisedException() : NULL);
         PyErr_SetRaisedException(pending);
         status = report_callback_error(state, self->loop, (PyObject *)self, self->callback,
-                                       args == NULL ? Py_None : args, self->source_traceback);
+                                       args == NULL ? Py_None : args,
+                                       handle_note(self, NOTE_SOURCE_TRACEBACK));
         Py_XDECREF(args);
     }
     self->running--;
@@ -311,10 +330,8 @@ static int
 keep_repr(core_state *state, Handle *self)
 {
     int is_debug = loop_is_debug(state, self->loop);
-    if (is_debug > 0) {
-        Py_XSETREF(self->repr, PyObject_Repr((PyObject *)self));
-    }
-    return is_debug < 0 || PyErr_Occurred() ? -1 : 0;
+    return is_debug <= 0 ? is_debug
+                         : set_note_steal(self, NOTE_REPR, PyObject_Repr((PyObject *)self));
 }
 
 int
@@ -379,7 +396,7 @@ handle_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->loop);
     Py_VISIT(self->callback);
     Py_VISIT(self->context);
-    Py_VISIT(self->source_traceback);
+    Py_VISIT(self->notes);
     if (self->when_is_object) {
         Py_VISIT(((TimerHandle *)self)->when.object);
     }
@@ -396,8 +413,7 @@ handle_clear(PyObject *op)
     Handle *self = (Handle *)op;
     drop_callback(self);
     Py_CLEAR(self->context);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->repr);
+    Py_CLEAR(self->notes);
     if (self->when_is_object) {
         self->when_is_object = false;
         Py_CLEAR(((TimerHandle *)self)->when.object);

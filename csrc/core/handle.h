@@ -14,7 +14,7 @@
    2. A TimerHandle whose node is in a heap: that heap's loop owns a reference to it.
    Threads: under the GIL. Since 3.14 cancel() and cancelled() of a handle made by
    call_soon_threadsafe wait, in another thread than the loop's, while the callback runs.
-   Ownership: loop, callback, context and arguments are references.
+   Ownership: loop, callback, context, notes and arguments are references.
    Source: asyncio.Handle, asyncio.TimerHandle (Lib/asyncio/events.py). */
 
 #ifndef PYASYNC_CORE_HANDLE_H
@@ -27,13 +27,19 @@
 
 #include <stdbool.h>
 
+/* What debug mode keeps of a handle, in one field: with an argument it has 96 bytes then, else 112. */
+enum handle_note {
+    NOTE_SOURCE_TRACEBACK, /* the stack of who made it */
+    NOTE_REPR,             /* what cancel() saw of it */
+    NOTE_COUNT,
+};
+
 typedef struct {
     PyObject_VAR_HEAD
     PyObject *loop;
     PyObject *callback;
     PyObject *context;
-    PyObject *source_traceback;
-    PyObject *repr; /* kept by cancel() in debug mode */
+    PyObject *notes; /* debug mode: a tuple by enum handle_note, or NULL */
     PyObject *weakrefs;
     uint8_t running;
     bool is_cancelled;
@@ -59,6 +65,14 @@ handle_args(Handle *self)
 {
     size_t offset = self->is_timer ? sizeof(TimerHandle) : sizeof(Handle);
     return (PyObject **)((char *)self + offset);
+}
+
+/* Borrowed, or NULL. */
+static inline PyObject *
+handle_note(const Handle *self, enum handle_note which)
+{
+    PyObject *note = self->notes == NULL ? Py_None : PyTuple_GET_ITEM(self->notes, which);
+    return note == Py_None ? NULL : note;
 }
 
 /* Of our own exact types: what loops put into their ring. */

@@ -178,14 +178,14 @@ get_args(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_repr(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *repr = ((Handle *)op)->repr;
+    PyObject *repr = handle_note((Handle *)op, NOTE_REPR);
     return Py_NewRef(repr == NULL ? Py_None : repr);
 }
 
 static PyObject *
 get_source_traceback(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *traceback = ((Handle *)op)->source_traceback;
+    PyObject *traceback = handle_note((Handle *)op, NOTE_SOURCE_TRACEBACK);
     return Py_NewRef(traceback == NULL ? Py_None : traceback);
 }
 

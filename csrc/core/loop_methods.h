@@ -8,7 +8,8 @@
 
 #include "base/compat.h"
 
-#define FAST_METHOD(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
+#include "core/args.h"
+
 #define DECLARE_FAST_METHOD(function)                                                        \
     PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 #define DECLARE_METHOD(function) PyObject *function(PyObject *self, PyObject *argument)

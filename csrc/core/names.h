@@ -1,7 +1,7 @@
 /* names.h -- every interned string and every import of the core, listed once.
 
    CORE_NAMES(X): X(field, "string").  CORE_IMPORTS(X): X(field, "module", "attribute"); an
-   attribute may be dotted. Both become fields of core_state (core/state.h). */
+   attribute may be dotted. SSL_IMPORTS are the same. All become fields of core_state (core/state.h). */
 
 #ifndef PYASYNC_CORE_NAMES_H
 #define PYASYNC_CORE_NAMES_H
@@ -10,12 +10,15 @@
     X(Future, "Future")                                                                      \
     X(Task, "Task")                                                                          \
     X(add_done_callback, "add_done_callback")                                                \
+    X(append, "append")                                                                      \
+    X(appendleft, "appendleft")                                                              \
     X(asyncio_future_blocking, "_asyncio_future_blocking")                                   \
     X(attach, "_attach")                                                                     \
     X(buffer_updated, "buffer_updated")                                                      \
     X(call_at, "call_at")                                                                    \
     X(call_later, "call_later")                                                              \
     X(call_connection_lost, "_call_connection_lost")                                         \
+    X(call_eof_received, "_call_eof_received")                                               \
     X(call_exception_handler, "call_exception_handler")                                      \
     X(call_soon, "call_soon")                                                                \
     X(cancel, "cancel")                                                                      \
@@ -35,12 +38,17 @@
     X(data_received, "data_received")                                                        \
     X(datagram_received, "datagram_received")                                                \
     X(detach, "_detach")                                                                     \
+    X(do_flush, "_do_flush")                                                                 \
+    X(do_handshake, "_do_handshake")                                                         \
+    X(do_read, "_do_read")                                                                   \
+    X(do_shutdown, "_do_shutdown")                                                           \
     X(done, "done")                                                                          \
     X(eager_start, "eager_start")                                                            \
     X(ensure_fd_no_transport, "_ensure_fd_no_transport")                                     \
     X(eof_received, "eof_received")                                                          \
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
+    X(fatal_error, "_fatal_error")                                                           \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
     X(future, "future")                                                                      \
@@ -51,6 +59,7 @@
     X(getnameinfo, "getnameinfo")                                                            \
     X(handle_timeout, "_handle_timeout")                                                     \
     X(handle, "handle")                                                                      \
+    X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
@@ -59,18 +68,24 @@
     X(message, "message")                                                                    \
     X(msg, "msg")                                                                            \
     X(name, "name")                                                                          \
+    X(on_handshake_complete, "_on_handshake_complete")                                       \
+    X(os, "os")                                                                              \
+    X(pause_reading, "pause_reading")                                                        \
     X(pause_writing, "pause_writing")                                                        \
     X(peername, "peername")                                                                  \
     X(pending, "PENDING")                                                                    \
     X(pipe, "pipe")                                                                          \
+    X(popleft, "popleft")                                                                    \
     X(protocol, "protocol")                                                                  \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
     X(remove_done_callback, "remove_done_callback")                                          \
     X(result, "result")                                                                      \
+    X(resume_reading, "resume_reading")                                                      \
     X(resume_writing, "resume_writing")                                                      \
     X(run, "_run")                                                                           \
     X(send, "send")                                                                          \
+    X(sendfile, "sendfile")                                                                  \
     X(sendto, "sendto")                                                                      \
     X(set_exception, "set_exception")                                                        \
     X(set_result, "set_result")                                                              \
@@ -78,7 +93,9 @@
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
     X(source_traceback, "source_traceback")                                                  \
+    X(sslobj, "_sslobj")                                                                     \
     X(start_reading, "_start_reading")                                                       \
+    X(start_shutdown, "_start_shutdown")                                                     \
     X(task, "task")                                                                          \
     X(throw_, "throw")                                                                       \
     X(time, "time")                                                                          \
@@ -86,7 +103,9 @@
     X(transport, "transport")                                                                \
     X(transports, "_transports")                                                             \
     X(wake_maker, "_wake_maker")                                                             \
-    X(write_ready, "_write_ready")
+    X(write, "write")                                                                        \
+    X(write_ready, "_write_ready")                                                           \
+    X(writelines, "writelines")
 
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
@@ -116,10 +135,21 @@
     X(extract_handle_stack, "asyncio.format_helpers", "extract_stack")                       \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")                             \
     X(SendfileMode, "asyncio.constants", "_SendfileMode")                                    \
+    X(SendfileNotAvailableError, "asyncio.exceptions", "SendfileNotAvailableError")          \
+    X(sendfile_update_position, "asyncio.unix_events",                                       \
+      "_UnixSelectorEventLoop._sock_sendfile_update_filepos")                                \
+    X(unix_events_namespace, "asyncio.unix_events", "__dict__")                              \
+    X(os_sendfile, "os", "sendfile")                                                         \
+    X(io_UnsupportedOperation, "io", "UnsupportedOperation")                                 \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
     X(stock_FlowControlMixin, "asyncio.transports", "_FlowControlMixin")                     \
     X(stock_ReadTransport, "asyncio.transports", "ReadTransport")                            \
     X(stock_DatagramTransport, "asyncio.transports", "DatagramTransport")                    \
+    X(stock_SSLProtocol, "asyncio.sslproto", "SSLProtocol")                                  \
+    X(ssl_DO_HANDSHAKE, "asyncio.sslproto", "SSLProtocolState.DO_HANDSHAKE")                 \
+    X(ssl_FLUSHING, "asyncio.sslproto", "SSLProtocolState.FLUSHING")                         \
+    X(ssl_SHUTDOWN, "asyncio.sslproto", "SSLProtocolState.SHUTDOWN")                         \
+    X(ssl_WRAPPED, "asyncio.sslproto", "SSLProtocolState.WRAPPED")                           \
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(release_waiter, "asyncio.tasks", "_release_waiter")                                    \
@@ -144,5 +174,20 @@
     X(socket_proto, "_socket", "socket.proto")                                               \
     X(socket_type, "_socket", "socket.type")                                                 \
     X(extract_stack, "traceback", "extract_stack")
+
+/* All of them NULL where the interpreter was built without ssl. */
+#define SSL_IMPORTS(X)                                                                       \
+    X(ssl_MemoryBIO, "ssl", "MemoryBIO")                                                     \
+    X(ssl_SSLError, "ssl", "SSLError")                                                       \
+    X(ssl_SSLObject, "ssl", "SSLObject")                                                     \
+    X(ssl_SSLSyscallError, "ssl", "SSLSyscallError")                                         \
+    X(ssl_SSLWantReadError, "ssl", "SSLWantReadError")                                       \
+    X(ssl_SSLSocket, "_ssl", "_SSLSocket")                                                   \
+    X(ssl_bio_pending, "_ssl", "MemoryBIO.pending")                                          \
+    X(ssl_bio_read, "_ssl", "MemoryBIO.read")                                                \
+    X(ssl_bio_write, "_ssl", "MemoryBIO.write")                                              \
+    X(ssl_do_handshake, "_ssl", "_SSLSocket.do_handshake")                                   \
+    X(ssl_read, "_ssl", "_SSLSocket.read")                                                   \
+    X(ssl_write, "_ssl", "_SSLSocket.write")
 
 #endif

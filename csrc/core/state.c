@@ -52,6 +52,28 @@ import_optional(const char *module_name, const char *path, PyObject **place)
     return 0;
 }
 
+/* What the ssl module has, or nothing of it. */
+static int
+import_ssl(core_state *state)
+{
+    PyObject *ssl = PyImport_ImportModule("ssl");
+    if (ssl == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_ImportError)) {
+            return -1;
+        }
+        PyErr_Clear(); /* an interpreter built without: asyncio does without, too */
+        return 0;
+    }
+    Py_DECREF(ssl);
+#define IMPORT(field, module, attribute)                                                     \
+    if ((state->field = import_attribute(module, attribute)) == NULL) {                      \
+        return -1;                                                                           \
+    }
+    SSL_IMPORTS(IMPORT)
+#undef IMPORT
+    return 0;
+}
+
 int
 state_init(core_state *state)
 {
@@ -77,7 +99,8 @@ state_init(core_state *state)
         || import_optional("asyncio.futures", "future_add_to_awaited_by",
                            &state->add_to_awaited_by) < 0
         || import_optional("asyncio.futures", "future_discard_from_awaited_by",
-                           &state->discard_from_awaited_by) < 0) {
+                           &state->discard_from_awaited_by) < 0
+        || import_ssl(state) < 0) {
         return -1;
     }
     state->context_keyword = PyTuple_Pack(1, state->name_context);
@@ -93,10 +116,12 @@ state_init(core_state *state)
     X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
     X(CoroutineFrame_type) X(coroutine_codes)                                                \
-    X(Waiter_type) X(Function_type) X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable)  \
-    X(sleep_wake) X(zero) X(AsCompleted_type) X(Shield_type)                                                \
-    X(Transport_type) X(StreamTransport_type) X(DatagramTransport_type)                     \
+    X(Waiter_type) X(Function_type) X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable) \
+    X(sleep_wake) X(zero) X(AsCompleted_type) X(Shield_type)                                 \
+    X(NativeProtocol_type) X(Transport_type) X(StreamTransport_type)                         \
+    X(DatagramTransport_type)                                                                \
     X(ReadPipeTransport_type) X(WritePipeTransport_type)                                     \
+    X(TLSEngine_type) X(TLSProtocol_type) X(TLSTransport_type)                               \
     X(context_keyword) X(stock_eager_factory)                                               \
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
     X(discard_from_awaited_by)                                                               \
@@ -111,6 +136,7 @@ state_traverse(core_state *state, visitproc visit, void *arg)
 #define VISIT_IMPORT(field, module, attribute) Py_VISIT(state->field);
     STATE_OBJECTS(VISIT)
     CORE_IMPORTS(VISIT_IMPORT)
+    SSL_IMPORTS(VISIT_IMPORT)
 #undef VISIT
 #undef VISIT_IMPORT
     return 0;
@@ -124,6 +150,7 @@ state_clear(core_state *state)
 #define CLEAR_IMPORT(field, module, attribute) Py_CLEAR(state->field);
     STATE_OBJECTS(CLEAR)
     CORE_IMPORTS(CLEAR_IMPORT)
+    SSL_IMPORTS(CLEAR_IMPORT)
     CORE_NAMES(CLEAR_NAME)
     while (state->free_coroutine_count > 0) {
         PyObject_GC_Del(state->free_coroutines[--state->free_coroutine_count]);

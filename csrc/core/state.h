@@ -31,6 +31,7 @@ enum live_type {
     LIVE_TIMER_HANDLE,
     LIVE_COROUTINE,
     LIVE_TRANSPORT,
+    LIVE_TLS_PROTOCOL,
     LIVE_TYPE_COUNT,
 };
 
@@ -52,17 +53,22 @@ typedef struct {
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;
     PyTypeObject *Coroutine_type;
+    PyTypeObject *NativeProtocol_type;
     PyTypeObject *Transport_type;
     PyTypeObject *StreamTransport_type;
     PyTypeObject *DatagramTransport_type;
     PyTypeObject *ReadPipeTransport_type;
     PyTypeObject *WritePipeTransport_type;
+    PyTypeObject *TLSEngine_type;
+    PyTypeObject *TLSProtocol_type;
+    PyTypeObject *TLSTransport_type;
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)
 #undef DECLARE_NAME
 #define DECLARE_IMPORT(field, module, attribute) PyObject *field;
     CORE_IMPORTS(DECLARE_IMPORT)
+    SSL_IMPORTS(DECLARE_IMPORT)
 #undef DECLARE_IMPORT
 
     PyObject *context_keyword;    /* ("context",) */
@@ -99,6 +105,7 @@ typedef struct {
     llist_node handle_waiters;    /* and threads that wait for one to return */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
+    bool sendfile_always_seeks;   /* where nothing was sent, too: from 3.14 on */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
 
     Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */

@@ -21,6 +21,7 @@ enum {
     ITEM_FACTORY,
     ITEM_SERVER,
     ITEM_CONTEXT, /* 3.15, else NULL */
+    ITEM_TLS,     /* (sslcontext, handshake timeout, shutdown timeout), or NULL */
     ITEM_PROTOCOL,
     ITEM_TRANSPORT,
 };
@@ -63,6 +64,18 @@ connection_failed(NetCoroutine *self)
     return status < 0 ? -1 : 0;
 }
 
+/* Makes the TLS protocol between the application's and the transport: 0 or -1. Runs Python. */
+static int
+make_tls(NetCoroutine *self, PyObject *waiter, PyObject **tls_protocol)
+{
+    PyObject *tls = self->items[ITEM_TLS];
+    *tls_protocol = PyObject_CallMethod((PyObject *)self->loop, "_make_server_ssl_protocol",
+                                        "OOOOO", self->items[ITEM_PROTOCOL],
+                                        PyTuple_GET_ITEM(tls, 0), waiter,
+                                        PyTuple_GET_ITEM(tls, 1), PyTuple_GET_ITEM(tls, 2));
+    return *tls_protocol == NULL ? -1 : 0;
+}
+
 /* Makes protocol and transport: 0, or -1 with an exception. Runs Python. */
 static int
 make_connection(NetCoroutine *self)
@@ -87,9 +100,23 @@ make_connection(NetCoroutine *self)
         .server = self->items[ITEM_SERVER],
         .context = self->items[ITEM_CONTEXT],
     };
-    self->fd = -1; /* the transport's now */
-    self->items[ITEM_TRANSPORT] = stream_transport_new(self->loop, self->items[ITEM_PROTOCOL],
-                                                       future, &source); // runs Python
+    if (self->items[ITEM_TLS] == NULL) {
+        self->fd = -1; /* the transport's now */
+        self->items[ITEM_TRANSPORT] = stream_transport_new(self->loop, self->items[ITEM_PROTOCOL],
+                                                           future, &source); // runs Python
+        return self->items[ITEM_TRANSPORT] == NULL ? -1 : 0;
+    }
+    PyObject *tls;
+    if (make_tls(self, future, &tls) < 0) {
+        return -1;
+    }
+    self->fd = -1;
+    PyObject *lower = stream_transport_new(self->loop, tls, Py_None, &source); // runs Python
+    if (lower != NULL) {
+        self->items[ITEM_TRANSPORT] = PyObject_GetAttrString(tls, "_app_transport");
+    }
+    Py_XDECREF(lower);
+    Py_DECREF(tls);
     return self->items[ITEM_TRANSPORT] == NULL ? -1 : 0;
 }
 
@@ -116,7 +143,10 @@ end_connection(Coroutine *op, PyObject **result)
         return 1;
     }
     PyObject *exception = PyErr_GetRaisedException();
-    int closed = transport_close((Transport *)self->items[ITEM_TRANSPORT]); // runs Python
+    PyObject *answer = PyObject_CallMethodNoArgs(self->items[ITEM_TRANSPORT],
+                                                 self->loop->loop.state->name_close);
+    int closed = answer == NULL ? -1 : 0; // ran Python
+    Py_XDECREF(answer);
     if (closed == 0) {
         PyErr_SetRaisedException(exception);
         closed = connection_failed(self);
@@ -141,6 +171,7 @@ typedef struct {
     PyObject *sock;
     PyObject *server;
     PyObject *context;
+    PyObject *tls; /* as ITEM_TLS; owned */
     long backlog;
     int fd;
     int family, type, proto;
@@ -156,8 +187,8 @@ serve_connection(NetLoop *loop, const listener *from, int fd, const inet_address
         (void)close(fd);
         return -1;
     }
-    PyObject *items[] = {from->factory, from->server, context};
-    NetCoroutine *coroutine = net_coroutine_new(loop, &connection_kind, items, 3);
+    PyObject *items[] = {from->factory, from->server, context, from->tls};
+    NetCoroutine *coroutine = net_coroutine_new(loop, &connection_kind, items, 4);
     if (coroutine == NULL) {
         (void)close(fd);
         Py_XDECREF(context);
@@ -234,6 +265,10 @@ read_listener(PyObject *const *args, Py_ssize_t nargs, listener *from)
     if (from->backlog == -1 && PyErr_Occurred()) {
         return -1;
     }
+    if (args[2] != Py_None && nargs > 6
+        && (from->tls = PyTuple_Pack(3, args[2], args[5], args[6])) == NULL) {
+        return -1;
+    }
     if (listener_fd(from, &from->fd) < 0) {
         return -1;
     }
@@ -244,46 +279,57 @@ read_listener(PyObject *const *args, Py_ssize_t nargs, listener *from)
                : 0;
 }
 
-/* Called when a listening socket is ready: takes `backlog` connections and one more. */
-PyObject *
-NetLoop_accept_ready(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+enum accept_outcome { ACCEPT_FAILED = -1, ACCEPTED, LEAVE_TO_STOCK };
+
+/* Takes `backlog` connections and one more. Runs Python. */
+static enum accept_outcome
+accept_all(NetLoop *self, const listener *from)
 {
-    NetLoop *self = (NetLoop *)op;
-    listener from;
-    if (!loop_debug_is_plain_off(&self->loop)) {
-        return accept_by_stock(self, args, nargs, kwnames);
-    }
-    if (read_listener(args, nargs, &from) < 0) {
-        return NULL;
-    }
-    for (long i = 0; i <= from.backlog; i++) {
+    for (long i = 0; i <= from->backlog; i++) {
         struct sockaddr_storage name;
         socklen_t size = sizeof(name);
         inet_address peer = {.is_known = false};
-        int fd = accept4(from.fd, (struct sockaddr *)&name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(from->fd, (struct sockaddr *)&name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR
                 || errno == ECONNABORTED) {
                 break; /* no more, or one that went away: those behind it make us come again */
             }
-            return accept_by_stock(self, args, nargs, kwnames); /* it meets the error and tells */
+            return LEAVE_TO_STOCK; /* it meets the error and tells */
         }
         inet_address_set(&peer, (struct sockaddr *)&name, size);
-        if (serve_connection(self, &from, fd, &peer) < 0) {
-            return NULL;
+        if (serve_connection(self, from, fd, &peer) < 0) {
+            return ACCEPT_FAILED;
         }
         /* An eager task may have closed the server, and the number be another socket's. */
         if (self->loop.task_factory != Py_None) {
             int fd_now;
-            if (listener_fd(&from, &fd_now) < 0) {
-                return NULL;
+            if (listener_fd(from, &fd_now) < 0) {
+                return ACCEPT_FAILED;
             }
-            if (fd_now != from.fd) {
-                return accept_by_stock(self, args, nargs, kwnames);
+            if (fd_now != from->fd) {
+                return LEAVE_TO_STOCK;
             }
         }
     }
-    Py_RETURN_NONE;
+    return ACCEPTED;
+}
+
+/* Called when a listening socket is ready. */
+PyObject *
+NetLoop_accept_ready(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    NetLoop *self = (NetLoop *)op;
+    listener from = {.tls = NULL};
+    enum accept_outcome outcome = LEAVE_TO_STOCK;
+    if (loop_debug_is_plain_off(&self->loop)) {
+        outcome = read_listener(args, nargs, &from) < 0 ? ACCEPT_FAILED : accept_all(self, &from);
+    }
+    Py_XDECREF(from.tls);
+    if (outcome == LEAVE_TO_STOCK) {
+        return accept_by_stock(self, args, nargs, kwnames);
+    }
+    return outcome == ACCEPT_FAILED ? NULL : Py_NewRef(Py_None);
 }
 
 /* Whether Server._attach() takes the transport, from 3.12.1 or 3.13 on, or just counts. */

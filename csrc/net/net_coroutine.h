@@ -10,7 +10,7 @@
 #include "net/address.h"
 #include "net/net_loop.h"
 
-enum { NET_COROUTINE_ITEMS = 5 };
+enum { NET_COROUTINE_ITEMS = 6 };
 
 typedef struct {
     Coroutine coroutine;

@@ -9,16 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *
-net_loop_read_buffer(NetLoop *self)
+static char *
+buffer_at(char **place)
 {
-    if (self->read_buffer == NULL) {
-        self->read_buffer = malloc(READ_SIZE_BYTES);
-        if (self->read_buffer == NULL) {
+    if (*place == NULL) {
+        *place = malloc(READ_SIZE_BYTES);
+        if (*place == NULL) {
             PyErr_NoMemory();
         }
     }
-    return self->read_buffer;
+    return *place;
+}
+
+char *
+net_loop_read_buffer(NetLoop *self)
+{
+    return buffer_at(&self->read_buffer);
+}
+
+char *
+net_loop_plain_buffer(NetLoop *self)
+{
+    return buffer_at(&self->plain_buffer);
 }
 
 PyObject *
@@ -175,11 +187,12 @@ NetLoop_dealloc(PyObject *op)
     NetLoop *self = (NetLoop *)op;
     PyObject_GC_UnTrack(op);
     free(self->read_buffer);
+    free(self->plain_buffer);
     free(self->claims);
     for (int i = 0; i < SPARE_SIZES; i++) {
         Py_CLEAR(self->spare_bytes[i]);
     }
-    self->read_buffer = NULL;
+    self->read_buffer = self->plain_buffer = NULL;
     self->claims = NULL;
     self->claims_size = 0;
     Loop_dealloc(op);

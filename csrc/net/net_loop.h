@@ -32,16 +32,26 @@ enum {
 
 typedef struct {
     Loop loop;
-    char *read_buffer; /* READ_SIZE_BYTES; NULL until the first read */
+    char *read_buffer;  /* READ_SIZE_BYTES; NULL until the first read */
+    char *plain_buffer; /* the same, for what TLS decrypts */
     PyObject *spare_bytes[SPARE_SIZES];
     PyObject **claims;
     int claims_size;
     llist_node corked;
+    bool is_decrypting; /* plain_buffer is in use */
     Py_ssize_t last_sock_recv; /* bytes that the last sock_recv() or sock_recvfrom() gave */
 } NetLoop;
 
 /* The buffer that a read goes into: valid until Python runs. NULL with MemoryError. */
 char *net_loop_read_buffer(NetLoop *self);
+
+/* The buffer that plaintext goes into. */
+char *net_loop_plain_buffer(NetLoop *self);
+static inline bool
+net_loop_is_plain_buffer(const NetLoop *self, const char *data)
+{
+    return data == self->plain_buffer;
+}
 
 /* A bytes object to receive `size` bytes into, READ_SIZE_BYTES at the most; or NULL with MemoryError.
    Giving it back, the caller's reference and all, lets its memory be used again where nobody has kept

@@ -20,6 +20,7 @@ DECLARE_FAST_METHOD(NetLoop_sock_sendall);
 DECLARE_FAST_METHOD(NetLoop_sock_sendto);
 DECLARE_FAST_METHOD(NetLoop_sock_connect);
 DECLARE_FAST_METHOD(NetLoop_sock_accept);
+DECLARE_FAST_METHOD(NetLoop_sock_sendfile_native);
 
 #define NET_SOCK_METHODS                                                                     \
     {"sock_recv", FAST_METHOD(NetLoop_sock_recv),                                            \
@@ -47,7 +48,8 @@ DECLARE_FAST_METHOD(NetLoop_sock_accept);
      "Connect a socket. As asyncio.loop.sock_connect."},                                     \
     {"sock_accept", FAST_METHOD(NetLoop_sock_accept),                                        \
      "sock_accept($self, sock)\n--\n\n"                                                      \
-     "Accept a connection: (socket, address). As asyncio.loop.sock_accept."}
+     "Accept a connection: (socket, address). As asyncio.loop.sock_accept."},                \
+    {"_sock_sendfile_native", FAST_METHOD(NetLoop_sock_sendfile_native), NULL}
 
 DECLARE_FAST_METHOD(NetLoop_getaddrinfo);
 DECLARE_FAST_METHOD(NetLoop_getnameinfo);

@@ -24,7 +24,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
-enum { SOCK_OP_PARAMETERS = 3 };
+enum { SOCK_OP_PARAMETERS = 4 };
 
 /* The Coroutine's items: the arguments, in the order of the parameters. */
 enum { ITEM_SOCK, ITEM_SECOND, ITEM_THIRD };

@@ -67,15 +67,21 @@ read_eof(StreamTransport *self)
 }
 
 static int
+protocol_failed(StreamTransport *self)
+{
+    return transport_fatal_error(&self->transport,
+                                 self->is_buffered
+                                     ? "Fatal error: protocol.buffer_updated() call failed."
+                                     : "Fatal error: protocol.data_received() call failed.");
+}
+
+static int
 pass_to_protocol(StreamTransport *self, PyObject *data)
 {
     PyObject *answer = transport_call_protocol(
         &self->transport, state_of_stream(self)->name_data_received, data); // runs Python
     Py_XDECREF(answer);
-    return answer != NULL ? 0
-                          : transport_fatal_error(
-                                &self->transport,
-                                "Fatal error: protocol.data_received() call failed.");
+    return answer != NULL ? 0 : protocol_failed(self);
 }
 
 /* How much there is to read, where it is worth asking for: else 0. */
@@ -195,9 +201,24 @@ read_into_protocol(StreamTransport *self)
                                             state_of_stream(self)->name_buffer_updated, number);
     Py_XDECREF(number);
     Py_XDECREF(answer); // runs Python
-    return answer != NULL ? 0
-                          : transport_fatal_error(
-                                transport, "Fatal error: protocol.buffer_updated() call failed.");
+    return answer != NULL ? 0 : protocol_failed(self);
+}
+
+/* A protocol written in C takes what the loop's buffer holds. */
+static int
+read_into_native(StreamTransport *self)
+{
+    Transport *transport = &self->transport;
+    char *buffer = net_loop_read_buffer(transport->loop);
+    size_t limit = transport->max_size < READ_SIZE_BYTES ? transport->max_size : READ_SIZE_BYTES;
+    ssize_t count = buffer == NULL ? -1 : receive(self, buffer, limit);
+    if (count <= 0) {
+        return count == 0 ? read_eof(self) : read_failed(self);
+    }
+    PyObject *protocol = Py_NewRef(transport->protocol);
+    int status = self->receive(protocol, buffer, count); // runs Python
+    Py_DECREF(protocol);
+    return status == 0 ? 0 : protocol_failed(self);
 }
 
 PyObject *
@@ -207,6 +228,8 @@ Stream_read_ready(PyObject *op, PyObject *Py_UNUSED(unused))
     if (self->transport.conn_lost > 0 || self->transport.loop == NULL) {
         Py_RETURN_NONE;
     }
-    int status = self->is_buffered ? read_into_protocol(self) : read_into_bytes(self);
+    int status = self->receive != NULL ? read_into_native(self)
+                 : self->is_buffered   ? read_into_protocol(self)
+                                       : read_into_bytes(self);
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -3,6 +3,7 @@
 #include "net/stream_transport.h"
 
 #include "base/check.h"
+#include "core/args.h"
 
 #include <unistd.h>
 
@@ -77,10 +78,16 @@ Stream_drop_buffer(Transport *transport)
 static int
 Stream_protocol_changed(Transport *transport)
 {
-    core_state *state = state_of_stream((StreamTransport *)transport);
+    StreamTransport *self = (StreamTransport *)transport;
+    core_state *state = state_of_stream(self);
     int is_buffered = PyObject_IsInstance(transport->protocol, state->BufferedProtocol);
-    ((StreamTransport *)transport)->is_buffered = is_buffered > 0; // ran Python
-    return is_buffered < 0 ? -1 : 0;
+    if (is_buffered < 0) {
+        return -1;
+    }
+    PyObject *method = is_buffered ? state->name_buffer_updated : state->name_data_received;
+    self->is_buffered = is_buffered;
+    self->receive = native_protocol_receive(state, transport->protocol, method);
+    return 0;
 }
 
 static void
@@ -208,11 +215,11 @@ Stream_clear(PyObject *op)
 }
 
 static PyMethodDef Stream_methods[] = {
-    {"write", Stream_write, METH_O,
-     "write($self, data, /)\n--\n\nSend bytes; what the kernel does not take at once is sent when it "
+    {"write", FAST_METHOD(Stream_write),
+     "write($self, data)\n--\n\nSend bytes; what the kernel does not take at once is sent when it "
      "does.\n\nRaises TypeError, and RuntimeError after write_eof(). As asyncio.WriteTransport."},
-    {"writelines", Stream_writelines, METH_O,
-     "writelines($self, list_of_data, /)\n--\n\nAs write() of all of them. As "
+    {"writelines", FAST_METHOD(Stream_writelines),
+     "writelines($self, list_of_data)\n--\n\nAs write() of all of them. As "
      "asyncio.WriteTransport."},
     {"write_eof", Stream_write_eof, METH_NOARGS,
      "write_eof($self, /)\n--\n\nClose the sending side when everything is sent. As "

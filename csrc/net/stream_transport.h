@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 
+#include "net/native_protocol.h"
 #include "net/transport.h"
 #include "net/write_queue.h"
 
@@ -23,6 +24,7 @@ typedef struct {
     PyObject *empty_waiter; /* sendfile waits for the queue to be empty */
     unsigned sent_in;       /* the loop's iteration in which we sent last */
     uint32_t last_read;     /* bytes that the last read gave */
+    native_receive receive; /* of a protocol written in C; else NULL */
     bool is_buffered;       /* the protocol is an asyncio.BufferedProtocol */
     bool eof;               /* write_eof() was called */
 } StreamTransport;
@@ -46,8 +48,9 @@ int stream_fail_empty_waiter(StreamTransport *self, PyObject *exception);
 
 /* Methods that live in net/stream_read.c and net/stream_write.c. */
 PyObject *Stream_read_ready(PyObject *op, PyObject *unused);
-PyObject *Stream_write(PyObject *op, PyObject *data);
-PyObject *Stream_writelines(PyObject *op, PyObject *lines);
+PyObject *Stream_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *Stream_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                            PyObject *kwnames);
 PyObject *Stream_write_ready(PyObject *op, PyObject *unused);
 PyObject *Stream_write_eof(PyObject *op, PyObject *unused);
 

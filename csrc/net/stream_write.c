@@ -6,6 +6,7 @@
 #include "net/stream_transport.h"
 
 #include "base/check.h"
+#include "core/args.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -304,9 +305,11 @@ stream_write(StreamTransport *self, PyObject *data)
 }
 
 PyObject *
-Stream_write(PyObject *op, PyObject *data)
+Stream_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    return stream_write((StreamTransport *)op, data) < 0 ? NULL : Py_NewRef(Py_None);
+    PyObject *data = args_bind_one("_SelectorSocketTransport.write", "data", args, nargs, kwnames);
+    return data == NULL || stream_write((StreamTransport *)op, data) < 0 ? NULL
+                                                                         : Py_NewRef(Py_None);
 }
 
 /* Copies what may change or is no bytes in a list that is ours alone, so that the whole of it can go into
@@ -367,9 +370,14 @@ stream_write_lines(StreamTransport *self, PyObject *lines)
 }
 
 PyObject *
-Stream_writelines(PyObject *op, PyObject *lines)
+Stream_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     StreamTransport *self = (StreamTransport *)op;
+    PyObject *lines = args_bind_one("_SelectorSocketTransport.writelines", "list_of_data", args,
+                                    nargs, kwnames);
+    if (lines == NULL) {
+        return NULL;
+    }
     if (WRITELINES_JOINS) {
         PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
         PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", lines);

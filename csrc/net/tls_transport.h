@@ -1,0 +1,16 @@
+/* tls_transport.h -- what the application writes to on a TLS connection.
+
+   Its struct begins with the slots of asyncio's _FlowControlMixin, as transport.h's does; what is not
+   called for every message is the running asyncio's own (sslproto._SSLProtocolTransport).
+   Source: asyncio.sslproto._SSLProtocolTransport. */
+
+#ifndef PYASYNC_NET_TLS_TRANSPORT_H
+#define PYASYNC_NET_TLS_TRANSPORT_H
+
+#include "base/compat.h"
+
+#include "core/state.h"
+
+int tls_transport_init_type(PyObject *module, core_state *state);
+
+#endif

@@ -1,0 +1,385 @@
+/* tls_write.c -- the application's plaintext becomes ciphertext for the lower transport.
+
+   What is written at once is encrypted in slices and sent in one piece. Before the handshake is done
+   it waits in the backlog; while the lower transport is paused, ciphertext waits here.
+
+   Invariants
+   1. Flow control is asked after every change of what is unsent. */
+
+#include "net/tls_protocol.h"
+
+#include "base/check.h"
+#include "core/report.h"
+#include "net/stream_transport.h"
+
+#include <string.h>
+
+/* ---- sending ciphertext ---- */
+
+/* The lower transport's own write() or writelines(): 0 or -1. Runs Python. */
+static int
+call_transport(core_state *state, TLSProtocol *self, PyObject *name, PyObject *data)
+{
+    PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
+    PyObject *answer;
+    if (Py_IS_TYPE(transport, state->StreamTransport_type)
+        && ((Transport *)transport)->dict == NULL) { /* where somebody may have put a spy */
+        answer = name == state->name_write ? Stream_write(transport, &data, 1, NULL)
+                                           : Stream_writelines(transport, &data, 1, NULL);
+    }
+    else {
+        answer = PyObject_CallMethodOneArg(transport, name, data);
+    }
+    Py_DECREF(transport);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* Moves what the engine has encrypted to the held chunks: 0 or -1. */
+static int
+hold(TLSProtocol *self)
+{
+    PyObject *chunk = tls_engine_drain(self->engine);
+    if (chunk == NULL) {
+        return -1;
+    }
+    Py_ssize_t size = PyBytes_GET_SIZE(chunk);
+    if (self->held == NULL) {
+        self->held = PyList_New(0);
+    }
+    int status = self->held == NULL ? -1 : size == 0 ? 0 : PyList_Append(self->held, chunk);
+    Py_DECREF(chunk);
+    self->held_size += status == 0 ? size : 0;
+    return status;
+}
+
+/* Sends what is held, with what the engine has: 0 or -1. Runs Python. */
+static int
+send_held(core_state *state, TLSProtocol *self)
+{
+    if (hold(self) < 0) {
+        return -1;
+    }
+    PyObject *held = self->held;
+    self->held = NULL;
+    self->held_size = 0;
+    int status = call_transport(state, self, state->name_writelines, held); // runs Python
+    Py_DECREF(held);
+    return status;
+}
+
+int
+tls_send(TLSProtocol *self)
+{
+    core_state *state = self->engine->state;
+    int status = 0;
+    if (self->engine->native == NULL) {
+        PyObject *answer = tls_call_stock(self, "_process_outgoing", NULL); // runs Python
+        Py_XDECREF(answer);
+        return answer == NULL ? -1 : 0;
+    }
+    Py_ssize_t size = tls_engine_outgoing_size(self->engine);
+    if (size < 0) {
+        return -1;
+    }
+    if (self->ssl_writing_paused) {
+        status = size > TLS_SLICE_BYTES ? hold(self) : 0;
+    }
+    else if (self->held != NULL) {
+        status = send_held(state, self); // runs Python
+    }
+    else if (size > 0) {
+        PyObject *data = tls_engine_drain(self->engine);
+        status = data == NULL ? -1 : call_transport(state, self, state->name_write, data);
+        Py_XDECREF(data); // ran Python
+    }
+    return status < 0 ? -1 : tls_control_writing(self);
+}
+
+/* ---- flow control ---- */
+
+/* Bytes that the application has written and the lower transport has not got; or -1. */
+static Py_ssize_t
+unsent(TLSProtocol *self)
+{
+    Py_ssize_t outgoing = tls_engine_outgoing_size(self->engine);
+    return outgoing < 0 ? -1 : outgoing + self->held_size + self->write_buffer_size;
+}
+
+/* protocol.pause_writing() or resume_writing(): what that raises goes to the exception handler. */
+static int
+call_flow(TLSProtocol *self, PyObject *name, const char *message)
+{
+    core_state *state = self->engine->state;
+    PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
+    PyObject *loop = Py_NewRef(self->loop);
+    PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
+    int status = answer == NULL ? -1 : 0;
+    if (status < 0 && !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+        && !PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        PyObject *exception = PyErr_GetRaisedException();
+        PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
+                                                                    : self->app_transport);
+        status = report_to_handler(state, loop, PyUnicode_FromString(message),
+                                   (PyObject *[][2]){{state->name_exception, exception},
+                                                     {state->name_transport, transport},
+                                                     {state->name_protocol, (PyObject *)self},
+                                                     {NULL, NULL}}); // runs Python
+        Py_DECREF(transport);
+        Py_DECREF(exception);
+    }
+    Py_XDECREF(answer);
+    Py_DECREF(loop);
+    Py_DECREF(protocol);
+    return status;
+}
+
+int
+tls_control_writing(TLSProtocol *self)
+{
+    core_state *state = self->engine->state;
+    flow_control *flow = &self->outgoing;
+    if (self->engine->native == NULL) {
+        PyObject *answer = tls_call_stock(self, "_control_app_writing", NULL); // runs Python
+        Py_XDECREF(answer);
+        return answer == NULL ? -1 : 0;
+    }
+    Py_ssize_t size = unsent(self);
+    if (size < 0) {
+        return -1;
+    }
+    if ((size_t)size >= flow->high_water && !flow->is_paused) {
+        flow->is_paused = true;
+        return call_flow(self, state->name_pause_writing, "protocol.pause_writing() failed");
+    }
+    if ((size_t)size <= flow->low_water && flow->is_paused) {
+        flow->is_paused = false;
+        return call_flow(self, state->name_resume_writing, "protocol.resume_writing() failed");
+    }
+    return 0;
+}
+
+/* ---- encrypting ---- */
+
+/* Encrypts a large buffer slice by slice: how much of it, or TLS_FAILED. */
+static Py_ssize_t
+encrypt_slices(TLSProtocol *self, const char *data, Py_ssize_t size)
+{
+    Py_ssize_t done = 0;
+    while (done < size) {
+        Py_ssize_t left = size - done;
+        Py_ssize_t slice = left < TLS_SLICE_BYTES ? left : TLS_SLICE_BYTES;
+        Py_ssize_t taken = tls_engine_write_memory(self->engine, data + done, slice);
+        if (taken == TLS_FAILED || (done + taken < size && taken >= 0 && hold(self) < 0)) {
+            return TLS_FAILED;
+        }
+        if (taken == TLS_AGAIN) {
+            break;
+        }
+        done += taken;
+    }
+    return done;
+}
+
+/* Encrypts data of `length` units (asyncio's len()): how many of them; TLS_AGAIN, or TLS_FAILED. */
+static Py_ssize_t
+encrypt(TLSProtocol *self, PyObject *data, Py_ssize_t length)
+{
+    Py_buffer view;
+    if (length <= TLS_SLICE_BYTES || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        PyErr_Clear(); /* the engine meets it again */
+        return tls_engine_write(self->engine, data); // runs Python
+    }
+    Py_ssize_t taken = encrypt_slices(self, view.buf, view.len); // runs Python
+    PyBuffer_Release(&view);
+    return taken;
+}
+
+/* Puts data, as it is now, at the backlog's end: 0 or -1. */
+static int
+queue(core_state *state, TLSProtocol *self, PyObject *data)
+{
+    PyObject *bytes = PyBytes_CheckExact(data) ? Py_NewRef(data) : PyBytes_FromObject(data);
+    if (bytes == NULL) {
+        return -1;
+    }
+    PyObject *answer = PyObject_CallMethodOneArg(self->write_backlog, state->name_append, bytes);
+    self->write_buffer_size += answer == NULL ? 0 : PyBytes_GET_SIZE(bytes);
+    Py_DECREF(bytes);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* Queues what encrypting has left over. */
+static int
+queue_rest(core_state *state, TLSProtocol *self, PyObject *data, Py_ssize_t taken,
+           Py_ssize_t length)
+{
+    if (taken <= 0) {
+        return queue(state, self, data);
+    }
+    PyObject *rest = PySequence_GetSlice(data, taken, length); // runs Python
+    int status = rest == NULL ? -1 : queue(state, self, rest);
+    Py_XDECREF(rest);
+    return status;
+}
+
+int
+tls_write_backlog(TLSProtocol *self)
+{
+    Py_ssize_t count = PyObject_Size(self->write_backlog);
+    if (count <= 0) {
+        return count < 0 ? -1 : tls_send(self);
+    }
+    PyObject *answer = tls_call_stock(self, "_do_write", NULL); // runs Python
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* Whether data may be encrypted at once: 1, 0 or -1. */
+static int
+can_encrypt(core_state *state, TLSProtocol *self)
+{
+    if (self->state != state->ssl_WRAPPED || self->engine->native == NULL) {
+        return 0;
+    }
+    Py_ssize_t count = PyObject_Size(self->write_backlog);
+    return count < 0 ? -1 : count == 0;
+}
+
+/* A write to a connection that is closing or closed: counts it, and warns from the fifth on. */
+static int
+count_lost_write(core_state *state, TLSProtocol *self)
+{
+    enum { WRITES_BEFORE_WARNING = 5 }; /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
+    PyObject *answer = NULL;
+    if (self->conn_lost >= WRITES_BEFORE_WARNING) {
+        answer = PyObject_CallMethod(state->logger, "warning", "s", "SSL connection is closed");
+        if (answer == NULL) {
+            return -1;
+        }
+        Py_DECREF(answer);
+    }
+    self->conn_lost++;
+    return 0;
+}
+
+/* Encrypts data, or queues it where that is not possible now: 0 or -1. Runs Python. */
+static int
+take(core_state *state, TLSProtocol *self, PyObject *data)
+{
+    int is_now = can_encrypt(state, self);
+    if (is_now <= 0) {
+        return is_now < 0 ? -1 : queue(state, self, data);
+    }
+    Py_ssize_t length = PyObject_Size(data);
+    Py_ssize_t taken = length < 0 ? TLS_FAILED : encrypt(self, data, length); // runs Python
+    if (taken == TLS_FAILED) {
+        return -1;
+    }
+    return taken < length ? queue_rest(state, self, data, taken, length) : 0;
+}
+
+int
+tls_write(TLSProtocol *self, PyObject *const *chunks, Py_ssize_t count)
+{
+    core_state *state = self->engine->state;
+    if (self->state != state->ssl_WRAPPED && self->state != state->ssl_DO_HANDSHAKE) {
+        return count_lost_write(state, self);
+    }
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < count; i++) {
+        status = take(state, self, chunks[i]); // runs Python
+    }
+    if (status == 0 && self->state == state->ssl_WRAPPED) {
+        status = tls_write_backlog(self); // runs Python
+    }
+    return status == 0 ? 0 : tls_end_by_exception(self);
+}
+
+/* ---- what Python sees ---- */
+
+static bool
+are_bytes_like(PyObject *chunks)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(chunks); i++) {
+        PyObject *chunk = PyTuple_GET_ITEM(chunks, i);
+        if (!PyBytes_Check(chunk) && !PyByteArray_Check(chunk) && !PyMemoryView_Check(chunk)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* (list_of_data): all of them are sent together. */
+PyObject *
+TLS_write_appdata(PyObject *op, PyObject *lines)
+{
+    TLSProtocol *self = (TLSProtocol *)op;
+    core_state *state = self->engine->state;
+    if (self->state != state->ssl_WRAPPED && self->state != state->ssl_DO_HANDSHAKE) {
+        return count_lost_write(state, self) < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    PyObject *chunks = PySequence_Tuple(lines); // runs Python
+    if (chunks == NULL || !are_bytes_like(chunks)) {
+        PyObject *answer = chunks == NULL ? NULL : tls_call_stock(self, "_write_appdata", chunks);
+        Py_XDECREF(chunks); // ran Python
+        return answer;
+    }
+    int status = tls_write(self, &PyTuple_GET_ITEM(chunks, 0), PyTuple_GET_SIZE(chunks));
+    Py_DECREF(chunks);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
+TLS_do_write(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return tls_write_backlog((TLSProtocol *)op) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
+TLS_process_outgoing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return tls_send((TLSProtocol *)op) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
+TLS_control_app_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return tls_control_writing((TLSProtocol *)op) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
+TLS_get_write_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    TLSProtocol *self = (TLSProtocol *)op;
+    if (self->engine->native == NULL) {
+        return tls_call_stock(self, "_get_write_buffer_size", NULL);
+    }
+    Py_ssize_t size = unsent(self);
+    return size < 0 ? NULL : PyLong_FromSsize_t(size);
+}
+
+PyObject *
+TLS_pause_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ((TLSProtocol *)op)->ssl_writing_paused = true;
+    Py_RETURN_NONE;
+}
+
+PyObject *
+TLS_resume_writing(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ((TLSProtocol *)op)->ssl_writing_paused = false;
+    return TLS_process_outgoing(op, NULL);
+}
+
+/* The connection is lost: so is what was not sent. */
+PyObject *
+TLS_drop_held(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    TLSProtocol *self = (TLSProtocol *)op;
+    self->held_size = 0;
+    Py_CLEAR(self->held);
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,162 @@
+"""The protocol between a TLS transport and the one below: who else may use it, and how."""
+
+import asyncio
+import collections
+import ssl
+
+import pytest
+from net.support import BufferedRecorder, Recorder
+from net.tls_support import client_context, secured, server_context
+
+KINDS = [Recorder, BufferedRecorder]
+
+
+class Lower(asyncio.Transport):
+    """A transport that somebody else wrote: keeps what is written, hands over what is put in."""
+
+    def __init__(self, protocol):
+        super().__init__()
+        self.protocol = protocol
+        self.written = collections.deque()
+        self.is_paused = False
+        self.is_closed = False
+
+    def write(self, data):
+        self.written.append(bytes(data))
+
+    def writelines(self, lines):
+        self.written.append(b''.join(lines))
+
+    def pause_reading(self):
+        self.is_paused = True
+
+    def resume_reading(self):
+        self.is_paused = False
+
+    def is_closing(self):
+        return self.is_closed
+
+    def close(self):
+        self.is_closed = True
+
+    def _force_close(self, exc):
+        self.is_closed = True
+
+    abort = close
+
+    def put(self, data):
+        while data:
+            buffer = self.protocol.get_buffer(-1)
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            self.protocol.buffer_updated(size)
+            data = data[size:]
+
+    def take(self):
+        data = b''.join(self.written)
+        self.written.clear()
+        return data
+
+
+class Ends:
+    """Client and server of one connection, over transports of that kind."""
+
+    def __init__(self, loop, namespace, client, server):
+        make = namespace.sslproto.SSLProtocol
+        self.client = Lower(make(loop, client, client_context(), None, False, 'localhost'))
+        self.server = Lower(make(loop, server, server_context(), None, True))
+
+    def move(self):
+        while self.client.written or self.server.written:
+            self.server.put(self.client.take())
+            self.client.put(self.server.take())
+
+    def shake_hands(self):
+        self.client.protocol.connection_made(self.client)
+        self.server.protocol.connection_made(self.server)
+        self.move()
+
+    def close(self):
+        for end in (self.client, self.server):
+            end.protocol._app_transport.abort()
+            end.protocol.connection_lost(None)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def namespace(loop):
+    if type(loop).__module__.startswith('pyasync'):
+        import pyasync
+
+        return pyasync
+    return asyncio
+
+
+class TestForeignTransports:
+    @pytest.mark.parametrize('size', [1, 16_384, 300_000, 1_000_000])
+    async def test_data_both_ways(self, loop, namespace, kind, size):
+        client, server = kind(), kind()
+        ends = Ends(loop, namespace, client, server)
+        ends.shake_hands()
+        data = bytes(range(256)) * (size // 256 + 1)
+        client.transport.write(data)
+        server.transport.write(data[::-1])
+        ends.move()
+        assert await server.received(len(data)) == data
+        assert await client.received(len(data)) == data[::-1]
+        ends.close()
+
+    async def test_paused_writing_holds_the_data_back(self, loop, namespace):
+        client, server = Recorder(), Recorder()
+        ends = Ends(loop, namespace, client, server)
+        ends.shake_hands()
+        ends.client.protocol.pause_writing()
+        client.transport.write(b'first')
+        client.transport.write(bytes(200_000))
+        client.transport.writelines([b'l', b'a', b'st'])
+        assert not ends.client.written
+        assert client.transport.get_write_buffer_size() > 200_000
+        ends.client.protocol.resume_writing()
+        assert client.transport.get_write_buffer_size() == 0
+        ends.move()
+        assert await server.received(200_009) == b'first' + bytes(200_000) + b'last'
+        ends.close()
+
+    async def test_what_is_held_back_is_lost_with_the_connection(self, loop, namespace):
+        ends = Ends(loop, namespace, Recorder(), Recorder())
+        ends.shake_hands()
+        ends.client.protocol.pause_writing()
+        ends.client.protocol._app_transport.write(bytes(300_000))
+        ends.close()
+        assert ends.client.protocol._get_write_buffer_size() == 0
+        assert not ends.client.written
+
+
+class TestOtherObjects:
+    """What is put into the protocol's places is what is called."""
+
+    async def test_a_subclass_of_ssl_object(self, loop):
+        calls = []
+
+        class Spy(ssl.SSLObject):
+            def read(self, *args):
+                calls.append('read')
+                return super().read(*args)
+
+            def write(self, data):
+                calls.append('write')
+                return super().write(data)
+
+        context = client_context()
+        context.sslobject_class = Spy
+        protocol = Recorder()
+        async with secured(protocol, context=context) as (transport, peer):
+            transport.write(b'x')
+            assert await peer.receive(1) == b'x'
+            await peer.write(b'y')
+            assert await protocol.received(1) == b'y'
+        assert {'read', 'write'} <= set(calls)
