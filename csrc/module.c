@@ -4,12 +4,15 @@
 
 #include "base/check.h"
 #include "core/bridge.h"
+#include "core/awaitable.h"
 #include "core/coroutine.h"
+#include "core/function.h"
 #include "core/future.h"
 #include "core/handle.h"
 #include "core/loop.h"
 #include "core/state.h"
 #include "core/task.h"
+#include "core/waiter.h"
 #include "net/accept.h"
 #include "net/datagram_transport.h"
 #include "net/native_protocol.h"
@@ -33,6 +36,12 @@
 #include "sync/queue.h"
 #include "sync/semaphore.h"
 #include "sync/waiters.h"
+#include "sync/as_completed.h"
+#include "sync/ensure_future.h"
+#include "sync/gather.h"
+#include "sync/shield.h"
+#include "sync/sleep.h"
+#include "sync/wait.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -109,6 +118,14 @@ core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
         Py_XDECREF(count);
     }
     return counts;
+    const Py_ssize_t *live = state_of_module(module)->live;
+    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
+                         live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
+                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Waiter",
+                         live[LIVE_WAITER], "Handle", live[LIVE_HANDLE], "TimerHandle",
+                         live[LIVE_TIMER_HANDLE],
+                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT],
+                         "TLSProtocol", live[LIVE_TLS_PROTOCOL]);
 }
 
 #endif
@@ -137,7 +154,10 @@ core_exec(PyObject *module)
         || future_iter_init_type(module, state) < 0
         || task_init_type(module, state) < 0
         || task_step_init_type(module, state) < 0
+        || waiter_init_type(module, state) < 0
         || coroutine_init_type(module, state) < 0
+        || function_init_type(module, state) < 0
+        || awaitable_init(state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
@@ -159,7 +179,13 @@ core_exec(PyObject *module)
         || event_init_type(module, state) < 0
         || condition_init_type(module, state) < 0
         || semaphore_init_types(module, state) < 0
-        || queue_init_types(module, state) < 0) {
+        || queue_init_types(module, state) < 0
+        || sleep_init(module, state) < 0
+        || gather_init(module, state) < 0
+        || ensure_future_init(module) < 0
+        || shield_init(module, state) < 0
+        || wait_init(module, state) < 0
+        || as_completed_init_type(module, state) < 0) {
         return -1;
     }
     return 0;

@@ -40,6 +40,7 @@ OURS = {
     'eager_task_factory': pyasync.__dict__.get('eager_task_factory'),
     **{stock.__name__: ours for stock, ours in pyasync._streams.OURS.items()},
     **{stock.__name__: ours for stock, ours in pyasync._locks.OURS.items()},
+    **{stock.__name__: ours for stock, ours in pyasync._combinators.OURS.items()},
 }
 
 

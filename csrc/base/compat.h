@@ -33,6 +33,11 @@
 #define UNCANCEL_CLEARS_MUST_CANCEL (PY_VERSION_HEX >= 0x030D0000)
 #define THROW_WARNS_OF_THREE_ARGUMENTS (PY_VERSION_HEX >= 0x030C0000)
 #define FUTURE_HAS_AWAITED_BY (PY_VERSION_HEX >= 0x030E0000)
+#define SLEEP_REFUSES_NAN (PY_VERSION_HEX >= 0x030D0000)
+#define GATHER_LOOKS_AT_DONE_ONES (PY_VERSION_HEX >= 0x030C0000) /* and may be done at once */
+#define SHIELD_LOGS_LATE_EXCEPTIONS (PY_VERSION_HEX >= 0x030E0000) /* of what was cancelled */
+#define AS_COMPLETED_IS_ASYNC (PY_VERSION_HEX >= 0x030D0000) /* too; before it is a generator */
+#define AS_COMPLETED_TAKES_BACK (PY_VERSION_HEX >= 0x030E0000) /* the turn of who gave up */
 #define TASK_CHECKS_CONTEXT (PY_VERSION_HEX >= 0x030F0000)
 #define FUTURE_REFUSES_SECOND_INIT (PY_VERSION_HEX >= 0x030F0000)
 #define FUTURE_ITER_ANSWERS_AGAIN (PY_VERSION_HEX >= 0x030E0000)
@@ -47,6 +52,16 @@
       "data argument must be a bytes, bytearray, or memoryview object, not '%U'"
 #else
 #  define WRITE_TYPE_ERROR "data argument must be a bytes-like object, not '%U'"
+#endif
+
+#if AS_COMPLETED_IS_ASYNC
+#  define AS_COMPLETED_LOCALS "_AsCompletedIterator."
+#  define AS_COMPLETED_CALLBACK "_handle_completion"
+#  define AS_COMPLETED_REFUSAL "expects an iterable of awaitables"
+#else
+#  define AS_COMPLETED_LOCALS "as_completed.<locals>."
+#  define AS_COMPLETED_CALLBACK "_on_completion"
+#  define AS_COMPLETED_REFUSAL "expect an iterable of futures"
 #endif
 
 #if PY_VERSION_HEX < 0x030C0000

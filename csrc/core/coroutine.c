@@ -3,6 +3,7 @@
 #include "core/coroutine.h"
 
 #include "base/check.h"
+#include "core/coroutine_frame.h"
 #include "core/future.h"
 #include "core/stop_iteration.h"
 
@@ -82,10 +83,13 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     return self;
 }
 
-/* Ends it with no exception pending. Runs Python (destructors). */
-static inline void
-end_returning(Coroutine *self)
+/* Ends it, however that came about; no exception is pending. Runs Python (destructors). */
+static void
+end(Coroutine *self)
 {
+    if (self->state == COROUTINE_DONE) {
+        return;
+    }
     self->state = COROUTINE_DONE;
     if (self->kind->drop != NULL) {
         self->kind->drop(self); // runs Python
@@ -93,15 +97,11 @@ end_returning(Coroutine *self)
     Py_CLEAR(self->future);
 }
 
-/* Ends it, however that came about. Keeps the pending exception. Runs Python (destructors). */
 static void
-end(Coroutine *self)
+end_keeping_exception(Coroutine *self)
 {
-    if (self->state == COROUTINE_DONE) {
-        return;
-    }
     PyObject *pending = PyErr_GetRaisedException();
-    end_returning(self);
+    end(self);
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);
     }
@@ -118,7 +118,7 @@ yield_future(Coroutine *self, PyObject **result)
     else if (self->future != Py_None
              && PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True)
                     < 0) {
-        end(self);
+        end_keeping_exception(self);
         *result = NULL;
         return PYGEN_ERROR;
     }
@@ -151,12 +151,12 @@ after_step(Coroutine *self, int status, PyObject **result)
     if (status == 0) {
         return yield_future(self, result);
     }
-    if (status > 0) {
-        end_returning(self);
-        return PYGEN_RETURN;
+    if (status < 0) {
+        end_keeping_exception(self);
+        return PYGEN_ERROR;
     }
     end(self);
-    return PYGEN_ERROR;
+    return PYGEN_RETURN;
 }
 
 /* After the future: gives `result`, or the pending exception, to the kind. */
@@ -273,7 +273,7 @@ Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     if (self->state == COROUTINE_NEW) {
-        end(self);
+        end_keeping_exception(self);
         return NULL;
     }
     PyObject *result = NULL;
@@ -340,8 +340,7 @@ get_qualname(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_await(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *future = ((Coroutine *)op)->future;
-    return Py_NewRef(future == NULL ? Py_None : future);
+    return coroutine_awaits((Coroutine *)op, 0);
 }
 
 static PyObject *
@@ -350,11 +349,35 @@ get_running(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(((Coroutine *)op)->state == COROUTINE_RUNNING);
 }
 
-/* It has no frame: there is no Python code in it. */
 static PyObject *
-get_frame(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+get_suspended(PyObject *op, void *Py_UNUSED(closure))
 {
-    Py_RETURN_NONE;
+    return PyBool_FromLong(((Coroutine *)op)->state == COROUTINE_WAITING);
+}
+
+/* Since 3.15, as inspect.getcoroutinestate() has it. */
+static PyObject *
+get_state(PyObject *op, void *Py_UNUSED(closure))
+{
+    static const char *const names[] = {
+        [COROUTINE_NEW] = "CORO_CREATED",
+        [COROUTINE_RUNNING] = "CORO_RUNNING",
+        [COROUTINE_WAITING] = "CORO_SUSPENDED",
+        [COROUTINE_DONE] = "CORO_CLOSED",
+    };
+    return PyUnicode_FromString(names[((Coroutine *)op)->state]);
+}
+
+static PyObject *
+get_code(PyObject *op, void *Py_UNUSED(closure))
+{
+    return coroutine_code((Coroutine *)op, 0);
+}
+
+static PyObject *
+get_frame(PyObject *op, void *Py_UNUSED(closure))
+{
+    return coroutine_frame((Coroutine *)op, 0);
 }
 
 static int
@@ -370,27 +393,28 @@ static int
 Coroutine_clear(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
-    end(self);
+    end_keeping_exception(self);
     return 0;
 }
 
-/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten; one that is
-   forgotten while it waits is closed. */
+/* "coroutine ... was never awaited", as of any coroutine that was made and forgotten; and one that
+   waits is closed, while all that it refers to is still whole. */
 static void
 Coroutine_finalize(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyObject *pending = PyErr_GetRaisedException();
-    if (self->state == COROUTINE_WAITING) {
+    int status = 0;
+    if (self->state == COROUTINE_NEW) {
+        status = PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
+                                  self->kind->qualname);
+    }
+    else if (self->state == COROUTINE_WAITING) {
         PyObject *answer = Coroutine_close(op, NULL); // runs Python
-        if (answer == NULL) {
-            PyErr_WriteUnraisable(op);
-        }
+        status = answer == NULL ? -1 : 0;
         Py_XDECREF(answer);
     }
-    if (self->state == COROUTINE_NEW
-        && PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
-                            self->kind->qualname) < 0) {
+    if (status < 0) {
         PyErr_WriteUnraisable(op);
     }
     if (pending != NULL) {
@@ -410,7 +434,9 @@ Coroutine_dealloc(PyObject *op)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op);
     }
-    end(self);
+    if (self->state != COROUTINE_DONE) {
+        end_keeping_exception(self);
+    }
     core_state *state = state_of_dying_type(type);
     LIVE_SUB(state, LIVE_COROUTINE);
     if (state != NULL) {
@@ -434,6 +460,9 @@ static PyGetSetDef Coroutine_getset[] = {
     {"__qualname__", get_qualname, NULL, NULL, NULL},
     {"cr_await", get_await, NULL, NULL, NULL},
     {"cr_running", get_running, NULL, NULL, NULL},
+    {"cr_state", get_state, NULL, NULL, NULL},
+    {"cr_suspended", get_suspended, NULL, NULL, NULL},
+    {"cr_code", get_code, NULL, NULL, NULL},
     {"cr_frame", get_frame, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -486,7 +515,8 @@ register_as_coroutine(core_state *state)
 int
 coroutine_init_type(PyObject *module, core_state *state)
 {
-    if (state_add_type(module, &state->Coroutine_type, &Coroutine_spec, NULL) < 0) {
+    if (coroutine_frame_init_type(module, state) < 0
+        || state_add_type(module, &state->Coroutine_type, &Coroutine_spec, NULL) < 0) {
         return -1;
     }
     return register_as_coroutine(state);

@@ -19,10 +19,15 @@
 
 typedef struct Coroutine Coroutine;
 
+enum { COROUTINE_MAX_FUNCTIONS = 3 };
+
 typedef struct {
     const char *name;     /* as the `async def` is called, and with its class */
     const char *qualname;
     Py_ssize_t size_bytes; /* of the kind's struct */
+    /* What asyncio runs instead, from the outermost in, each "module:qualified.name"; may be empty.
+       Tools see them (core/coroutine_frame.h), once coroutine_learn() was called. */
+    const char *functions[COROUTINE_MAX_FUNCTIONS];
     /* Begins: 1 with a new reference in *result where it is done already, 0 where self->future has
        been set to what must be waited for (a future or None), or -1. Runs Python. */
     int (*start)(Coroutine *self, PyObject **result);
@@ -52,7 +57,8 @@ struct Coroutine {
     enum coroutine_state state;
 };
 
-/* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called. */
+/* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called, which
+   one that will refer to nothing but None can do without. */
 Coroutine *coroutine_new(core_state *state, const coroutine_kind *kind);
 
 /* The maker has filled it in. */
@@ -65,6 +71,9 @@ coroutine_begin(Coroutine *self)
 
 /* Gives back the memory of dead ones that is kept. */
 void coroutine_drop_spare(core_state *state);
+
+/* Finds the kind's functions, at the import of the module: 0 or -1. */
+int coroutine_learn(core_state *state, const coroutine_kind *kind);
 
 int coroutine_init_type(PyObject *module, core_state *state);
 

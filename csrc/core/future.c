@@ -10,6 +10,7 @@
 #include "core/handle.h"
 #include "core/report.h"
 #include "core/task.h"
+#include "core/waiter.h"
 
 #include <string.h>
 
@@ -44,6 +45,8 @@ future_call_soon(core_state *state, PyObject *loop, PyObject *callback, PyObject
     if (own == NULL || !loop_is_direct(own)) {
         return call_soon_by_method(state, loop, callback, argument, context);
     }
+    /* add_done_callback(context=None): the context that is current by now. */
+    context = context == Py_None ? NULL : context;
     PyObject *handle = handle_new(own, callback, &argument, argument == NULL ? 0 : 1, context);
     if (handle == NULL) {
         return -1;
@@ -71,6 +74,21 @@ future_check(const Future *self)
 #  define future_check(self) ((void)(self))
 #endif
 
+/* Schedules a Waiter that knows by now which future is done. */
+static int
+schedule_own_waiter_steal(core_state *state, Future *self, PyObject *waiter)
+{
+    Loop *own = future_own_loop(self);
+    if (own != NULL && loop_is_direct(own)) {
+        Py_XSETREF(((Waiter *)waiter)->future, Py_NewRef((PyObject *)self));
+        return loop_put_steal(own, waiter);
+    }
+    int status = future_call_soon(state, self->loop, waiter, (PyObject *)self,
+                                  ((Waiter *)waiter)->context);
+    Py_DECREF(waiter);
+    return status;
+}
+
 /* Schedules one waiter whose reference was moved here. */
 static int
 schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter)
@@ -81,6 +99,9 @@ schedule_waiter_steal(core_state *state, Future *self, PyObject *waiter)
                                   (PyObject *)self, PyTuple_GET_ITEM(waiter, 1));
         Py_DECREF(waiter);
         return status;
+    }
+    if (waiter_check(state, waiter)) {
+        return schedule_own_waiter_steal(state, self, waiter);
     }
     Loop *own = future_own_loop(self);
     if (own != NULL && loop_is_direct(own)) { /* NULL: an earlier call_soon called __init__ */
@@ -368,6 +389,26 @@ future_add_task(Future *self, PyObject *task)
     return append_waiter_steal(self, Py_NewRef(task));
 }
 
+int
+future_add_waiter(core_state *state, Future *self, PyObject *waiter, PyObject *context)
+{
+    if (!future_is_alive(self) || self->state != FUTURE_PENDING) {
+        return future_add_callback(state, self, waiter, context);
+    }
+    future_check(self);
+    return append_waiter_steal(self, Py_NewRef(waiter));
+}
+
+int
+future_remove_waiter_at(Future *self, Py_ssize_t index)
+{
+    if (future_waiter_count(self) > 1) {
+        return PyList_SetSlice(self->waiters, index, index + 1, NULL);
+    }
+    Py_CLEAR(self->waiters);
+    return 0;
+}
+
 /* What Python sees of a waiter: (callable, context). */
 static PyObject *
 waiter_as_pair(core_state *state, PyObject *waiter)
@@ -376,6 +417,13 @@ waiter_as_pair(core_state *state, PyObject *waiter)
     if (PyTuple_CheckExact(waiter)) {
         context = Py_NewRef(PyTuple_GET_ITEM(waiter, 1));
         callable = Py_NewRef(PyTuple_GET_ITEM(waiter, 0));
+        if (context_materialize(state, &context) < 0) {
+            Py_CLEAR(context);
+        }
+    }
+    else if (waiter_check(state, waiter)) {
+        context = Py_NewRef(((Waiter *)waiter)->context);
+        callable = Py_NewRef(waiter);
         if (context_materialize(state, &context) < 0) {
             Py_CLEAR(context);
         }
@@ -412,8 +460,11 @@ future_callbacks(core_state *state, Future *self)
 
 /* Whether a waiter equals `callback`: 1, 0 or -1. Runs Python. */
 static int
-waiter_equals(PyObject *waiter, PyObject *callback)
+waiter_equals(const core_state *state, PyObject *waiter, PyObject *callback)
 {
+    if (waiter_check(state, waiter)) {
+        return PyObject_RichCompareBool(waiter, callback, Py_EQ);
+    }
     if (PyTuple_CheckExact(waiter)) {
         return PyObject_RichCompareBool(PyTuple_GET_ITEM(waiter, 0), callback, Py_EQ);
     }
@@ -426,12 +477,11 @@ waiter_equals(PyObject *waiter, PyObject *callback)
 Py_ssize_t
 future_remove_callback(core_state *state, Future *self, PyObject *callback)
 {
-    (void)state;
     Py_ssize_t removed = 0;
     /* An __eq__ may change the waiters under us: look at them anew each time. */
     for (Py_ssize_t i = 0; i < future_waiter_count(self);) {
         PyObject *waiter = Py_NewRef(future_waiter_at(self, i));
-        int equal = waiter_equals(waiter, callback); // runs Python
+        int equal = waiter_equals(state, waiter, callback); // runs Python
         bool still_there = i < future_waiter_count(self) && future_waiter_at(self, i) == waiter;
         Py_DECREF(waiter);
         if (equal < 0) {

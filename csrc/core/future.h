@@ -6,8 +6,8 @@
    Invariants (future_check, debug builds)
    1. state is PENDING until exactly one of set_result, set_exception and cancel; never back.
    2. waiters is NULL, the only waiter, or a list of them that is not empty; a done future has none.
-   3. A waiter is a tuple (callable, context), or one of our own Tasks: then waking it is putting
-      it in the ring.
+   3. A waiter is a tuple (callable, context), one of our own Tasks, or a Waiter (core/waiter.h):
+      waking these two is putting them in the ring.
    4. is_own says that loop is one of our Loops.
    5. outcome is the result, or where has_exception the exception, of a finished future; detail is
       that exception's traceback, or of a cancelled future the CancelledError to raise again.
@@ -71,11 +71,13 @@ future_own_loop(const Future *self)
     return self->is_own ? (Loop *)self->loop : NULL;
 }
 
-/* One of our own Futures or Tasks, not of a subclass: nothing of it is overridden. */
+/* One of our own Futures or Tasks, or gather()'s, not of a subclass: nothing of it is overridden but
+   what gather()'s has of its own, cancel(). */
 static inline bool
 future_is_exact(const core_state *state, PyObject *object)
 {
-    return Py_IS_TYPE(object, state->Future_type) || Py_IS_TYPE(object, state->Task_type);
+    return Py_IS_TYPE(object, state->Future_type) || Py_IS_TYPE(object, state->Task_type)
+           || Py_IS_TYPE(object, state->GatheringFuture_type);
 }
 
 static inline core_state *
@@ -124,6 +126,10 @@ int future_add_callback(core_state *state, Future *self, PyObject *callback, PyO
 
 /* Adds a pending Future's waiter that is a Task of our own. */
 int future_add_task(Future *self, PyObject *task);
+
+/* Adds a Waiter, or schedules it where self is done; takes one out. 0 or -1. */
+int future_add_waiter(core_state *state, Future *self, PyObject *waiter, PyObject *context);
+int future_remove_waiter_at(Future *self, Py_ssize_t index);
 
 /* Who waits: how many, and the index-th of them, borrowed. */
 static inline Py_ssize_t

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "core/context.h"
 #include "core/task.h"
+#include "core/waiter.h"
 
 #include <string.h>
 
@@ -311,6 +312,17 @@ future_get_outcome(PyObject *op, void *exception)
 
 #if FUTURE_HAS_AWAITED_BY
 
+/* The task that waits by one of our waiters, borrowed, or NULL. */
+static PyObject *
+waiting_task(const core_state *state, PyObject *waiter)
+{
+    if (waiter_check(state, waiter)) {
+        const waiter_kind *kind = ((Waiter *)waiter)->kind;
+        return kind->waiting_task == NULL ? NULL : kind->waiting_task(((Waiter *)waiter)->owner);
+    }
+    return PyTuple_CheckExact(waiter) ? NULL : waiter;
+}
+
 /* Who waits: the tasks among our waiters, and who asyncio's own functions have put into the stock
    base. A frozenset, or None. */
 PyObject *
@@ -327,9 +339,9 @@ future_get_awaited_by(PyObject *op, void *Py_UNUSED(closure))
     }
     int status = 0;
     for (Py_ssize_t i = 0; status == 0 && i < future_waiter_count(self); i++) {
-        PyObject *waiter = Py_NewRef(future_waiter_at(self, i));
-        status = PyTuple_CheckExact(waiter) ? 0 : PySet_Add(waiting, waiter);
-        Py_DECREF(waiter);
+        PyObject *task = Py_XNewRef(waiting_task(state, future_waiter_at(self, i)));
+        status = task == NULL ? 0 : PySet_Add(waiting, task);
+        Py_XDECREF(task);
     }
     PyObject *answer = status < 0 ? NULL
                        : PySet_GET_SIZE(waiting) == 0 ? Py_NewRef(Py_None)
@@ -424,9 +436,16 @@ future_dealloc(PyObject *op)
     }
     LIVE_SUB(state, is_task ? LIVE_TASK : LIVE_FUTURE);
     Loop *own = (Loop *)Py_XNewRef((PyObject *)future_own_loop(self));
-    is_task ? task_clear(op) : future_clear(op);
+    if (is_exact) {
+        type->tp_clear(op);
+    }
+    else {
+        is_task ? task_clear(op) : future_clear(op);
+    }
     bool is_kept = false;
-    if (is_exact && own != NULL && !own->is_closed && !PyObject_GC_IsFinalized(op)
+    bool is_poolable = is_exact && own != NULL
+                       && (type == state->Future_type || type == state->Task_type);
+    if (is_poolable && !own->is_closed && !PyObject_GC_IsFinalized(op)
         && stock_part_is_zero(self)) {
         self->state = FUTURE_PENDING;
         self->has_exception = false;

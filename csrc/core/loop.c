@@ -12,6 +12,7 @@
 #include "core/handle.h"
 #include "core/loop_methods.h"
 #include "core/task.h"
+#include "core/waiter.h"
 
 #include <errno.h>
 
@@ -111,6 +112,7 @@ drop_free_lists(Loop *self)
     free_list_drop(&self->free_futures);
     free_list_drop(&self->free_tasks);
     free_list_drop(&self->free_iters);
+    free_list_drop(&self->free_waiters);
     free_list_drop(&self->free_handles[0]);
     free_list_drop(&self->free_handles[1]);
     free_list_drop(&self->free_timer_handles);
@@ -416,7 +418,10 @@ get_ready(PyObject *op, void *Py_UNUSED(closure))
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < ring_count(&self->ready); i++) {
         PyObject *entry = Py_NewRef(ring_peek(&self->ready, i));
-        if (Py_IS_TYPE(entry, self->state->Task_type)) {
+        if (waiter_check(self->state, entry)) {
+            Py_SETREF(entry, waiter_handle(self, (Waiter *)entry));
+        }
+        else if (Py_IS_TYPE(entry, self->state->Task_type)) {
             PyObject *step = task_step_callable(self->state, (Task *)entry, NULL);
             PyObject *context = task_context(self->state, (Task *)entry);
             PyObject *handle = step == NULL || context == NULL
@@ -429,7 +434,9 @@ get_ready(PyObject *op, void *Py_UNUSED(closure))
         if (entry == NULL || PyList_Append(list, entry) < 0) {
             Py_CLEAR(list);
         }
-        Py_XDECREF(entry);
+        if (entry != NULL) {
+            handle_release_steal(entry); /* one that was made for this is held by nobody else */
+        }
     }
     return list;
 }

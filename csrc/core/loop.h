@@ -1,7 +1,8 @@
 /* loop.h -- the event loop's state and what the other types ask of it.
 
    Invariants (loop_check, debug builds)
-   1. ready holds owned references: Tasks (to step), our Handles, or foreign handles (to _run()).
+   1. ready holds owned references: Tasks (to step), our Handles, Waiters (to notify), or foreign
+      handles (to _run()).
    2. timers holds one owned reference for each TimerHandle in it.
    3. is_direct (asked by loop_is_direct, which sees classes patched later) is true exactly where a
       callback may go into the ring without asking anyone: not closed, not in debug mode, and
@@ -71,6 +72,7 @@ typedef struct Loop {
     free_list free_futures;
     free_list free_tasks;
     free_list free_iters;
+    free_list free_waiters;
     free_list free_handles[2]; /* with room for 1 and for 2 arguments */
     free_list free_timer_handles;
 } Loop;

@@ -15,6 +15,7 @@
 #include "core/handle.h"
 #include "core/loop_methods.h"
 #include "core/task.h"
+#include "core/waiter.h"
 
 #include <errno.h>
 
@@ -201,7 +202,17 @@ run_entry(Loop *self, PyObject *entry)
     if (handle_is_exact(state, entry)) {
         return handle_run(state, (Handle *)entry);
     }
+    if (waiter_check(state, entry)) {
+        return waiter_run(self, (Waiter *)entry);
+    }
     return run_foreign_handle(state, entry);
+}
+
+/* Whether an entry is a Handle of any kind, which Python code knows. */
+static bool
+is_handle(const core_state *state, PyObject *entry)
+{
+    return !Py_IS_TYPE(entry, state->Task_type) && !waiter_check(state, entry);
 }
 
 static int
@@ -215,9 +226,8 @@ log_slow_entry(Loop *self, PyObject *entry, double seconds)
                       : PyObject_RichCompareBool(duration, limit, Py_GE);
     Py_XDECREF(limit);
     if (is_slow > 0) {
-        PyObject *what = Py_IS_TYPE(entry, state->Task_type)
-                             ? PyObject_Repr(entry)
-                             : PyObject_CallOneArg(state->format_handle, entry);
+        PyObject *what = is_handle(state, entry) ? PyObject_CallOneArg(state->format_handle, entry)
+                                                 : PyObject_Repr(entry);
         PyObject *answer = what == NULL ? NULL
                                         : PyObject_CallMethod(state->logger, "warning", "sOO",
                                                               "Executing %s took %.3f seconds",
@@ -238,7 +248,7 @@ run_entry_in_debug(Loop *self, PyObject *entry)
     if (loop_time(self, &start) < 0) {
         return -1;
     }
-    PyObject *current = Py_IS_TYPE(entry, self->state->Task_type) ? Py_None : entry;
+    PyObject *current = is_handle(self->state, entry) ? entry : Py_None;
     Py_XSETREF(self->current_handle, Py_NewRef(current));
     int status = run_entry(self, entry);
     if (status == 0 && loop_time(self, &end) == 0) {

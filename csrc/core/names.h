@@ -20,8 +20,10 @@
     X(call_connection_lost, "_call_connection_lost")                                         \
     X(call_eof_received, "_call_eof_received")                                               \
     X(call_exception_handler, "call_exception_handler")                                      \
+    X(call_later, "call_later")                                                              \
     X(call_soon, "call_soon")                                                                \
     X(cancel, "cancel")                                                                      \
+    X(cancel_message, "_cancel_message")                                                     \
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
     X(cancelled_method, "cancelled")                                                         \
@@ -61,12 +63,16 @@
     X(getaddrinfo, "getaddrinfo")                                                            \
     X(getnameinfo, "getnameinfo")                                                            \
     X(handle, "handle")                                                                      \
+    X(handle_timeout, "_handle_timeout")                                                     \
     X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
     X(locked, "locked")                                                                      \
+    X(log_destroy_pending, "_log_destroy_pending")                                           \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
+    X(make_cancelled_error, "_make_cancelled_error")                                         \
     X(message, "message")                                                                    \
+    X(msg, "msg")                                                                            \
     X(name, "name")                                                                          \
     X(on_handshake_complete, "_on_handshake_complete")                                       \
     X(os, "os")                                                                              \
@@ -81,6 +87,7 @@
     X(recvfrom, "recvfrom")                                                                  \
     X(release, "release")                                                                    \
     X(remove, "remove")                                                                      \
+    X(remove_done_callback, "remove_done_callback")                                          \
     X(result, "result")                                                                      \
     X(resume_reading, "resume_reading")                                                      \
     X(resume_writing, "resume_writing")                                                      \
@@ -132,7 +139,11 @@
     X(task_get_stack, "asyncio.base_tasks", "_task_get_stack")                               \
     X(task_print_stack, "asyncio.base_tasks", "_task_print_stack")                           \
     X(iscoroutine, "asyncio.coroutines", "iscoroutine")                                      \
+    X(current_task, "asyncio.tasks", "current_task")                                         \
+    X(isfuture, "asyncio.futures", "isfuture")                                               \
+    X(isawaitable, "inspect", "isawaitable")                                                 \
     X(get_event_loop, "asyncio.events", "get_event_loop")                                    \
+    X(get_running_loop, "asyncio.events", "get_running_loop")                                \
     X(format_callback_source, "asyncio.format_helpers", "_format_callback_source")           \
     X(extract_handle_stack, "asyncio.format_helpers", "extract_stack")                       \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")                             \
@@ -156,6 +167,10 @@
     X(stock_StreamReader, "asyncio.streams", "StreamReader")                                 \
     X(stream_limit, "asyncio.streams", "_DEFAULT_LIMIT")                                     \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
+    X(release_waiter, "asyncio.tasks", "_release_waiter")                                    \
+    X(FIRST_COMPLETED, "asyncio.tasks", "FIRST_COMPLETED")                                   \
+    X(FIRST_EXCEPTION, "asyncio.tasks", "FIRST_EXCEPTION")                                   \
+    X(ALL_COMPLETED, "asyncio.tasks", "ALL_COMPLETED")                                       \
     X(set_result_unless_cancelled, "asyncio.futures", "_set_result_unless_cancelled")        \
     X(running_loop_or_none, "asyncio.events", "_get_running_loop")                           \
     X(stock_Lock, "asyncio.locks", "Lock")                                                   \

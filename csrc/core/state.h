@@ -25,6 +25,7 @@ enum live_type {
     LIVE_FUTURE,
     LIVE_TASK,
     LIVE_FUTURE_ITER,
+    LIVE_WAITER,
     LIVE_TASK_STEP,
     LIVE_HANDLE,
     LIVE_TIMER_HANDLE,
@@ -58,13 +59,18 @@ typedef struct {
     unsigned version;
     bool is_plain; /* nothing is overridden that C code would call */
 } class_verdict;
-
 typedef struct {
     PyTypeObject *Loop_type;
     PyTypeObject *Future_type;
     PyTypeObject *Task_type;
     PyTypeObject *FutureIter_type;
     PyTypeObject *TaskStep_type;
+    PyTypeObject *Waiter_type;
+    PyTypeObject *CoroutineFrame_type;
+    PyTypeObject *Function_type;
+    PyTypeObject *GatheringFuture_type;
+    PyTypeObject *AsCompleted_type;
+    PyTypeObject *Shield_type;
     PyTypeObject *Handle_type;
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;
@@ -99,6 +105,8 @@ typedef struct {
 #undef DECLARE_IMPORT
 
     PyObject *context_keyword;    /* ("context",) */
+    PyObject *msg_keyword;        /* ("msg",) */
+    PyObject *wrap_awaitable;     /* asyncio's coroutine function around what is awaitable only */
     PyObject *stock_eager_factory; /* asyncio.eager_task_factory, NULL before 3.12 */
     PyObject *stock_ThreadSafeHandle; /* asyncio.events._ThreadSafeHandle, NULL before 3.14 */
     PyObject *stock_awaited_by;   /* asyncio's own, NULL before 3.14 */
@@ -114,6 +122,9 @@ typedef struct {
     PyObject *StreamProtocol_class;
     PyObject *StreamWriter_class;
     PyObject *newline_separators; /* (b'\n',) */
+    PyObject *sleep_wake;         /* sync/sleep.c: what a timer of ours calls */
+    PyObject *coroutine_codes;    /* {name of a kind's function: its code object} */
+    PyObject *zero;               /* 0 */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 
     PyObject *stop_iteration; /* core/stop_iteration.c */
@@ -159,6 +170,7 @@ typedef struct {
 
     Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */
     Py_ssize_t Task_place;        /* were last looked for (core/loop_schedule.c) */
+
 
     llist_node tasks;
     unsigned long long task_count;

@@ -3,32 +3,12 @@
 #include "core/task.h"
 
 #include "base/check.h"
+#include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/context.h"
 #include "core/report.h"
 
 #include <string.h>
-
-/* Whether asyncio.iscoroutine() takes it: 1, 0 or -1. Types it took are remembered. */
-static int
-is_coroutine(core_state *state, PyObject *coro)
-{
-    if (PyCoro_CheckExact(coro)) {
-        return 1;
-    }
-    int is_known = PySet_Contains(state->coroutine_types, (PyObject *)Py_TYPE(coro));
-    if (is_known != 0) {
-        return is_known;
-    }
-    PyObject *answer = PyObject_CallOneArg(state->iscoroutine, coro); // runs Python
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    if (is_true > 0 && PySet_GET_SIZE(state->coroutine_types) < 100
-        && PySet_Add(state->coroutine_types, (PyObject *)Py_TYPE(coro)) < 0) {
-        return -1;
-    }
-    return is_true;
-}
 
 PyObject *
 task_context(core_state *state, Task *self)
@@ -55,7 +35,7 @@ static int
 init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObject *context,
           bool eager_start)
 {
-    int is_coro = is_coroutine(state, coro);
+    int is_coro = awaitable_is_coroutine(state, coro);
     if (is_coro <= 0) {
         self->future.task_log_destroy_pending = false;
         if (is_coro == 0) {

@@ -390,14 +390,19 @@ report_step_error(Loop *loop, Task *self)
         Py_DECREF(pending);
     }
     Py_XDECREF(callable);
-    Py_XDECREF(handle);
     Py_XDECREF(args);
+    if (handle != NULL) {
+        handle_release_steal(handle); /* the handler may have kept it */
+    }
     return status;
 }
 
 int
 task_run(Loop *loop, Task *self)
 {
+    if (!future_is_alive(&self->future)) {
+        return 0; /* a destructor has woken it, while the GC took it apart */
+    }
     bool is_borrowed;
     PyObject *context = context_enter(loop->state, loop, &self->context, &is_borrowed);
     int status = context == NULL ? -1 : bridge_enter(loop, (PyObject *)self);

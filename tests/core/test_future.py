@@ -459,6 +459,15 @@ class TestCallbacks:
         support.run_once(loop)
         assert seen == [1, 2, 3]
 
+    def test_context_may_be_none(self, loop, make):
+        seen = []
+        fut = make()
+        fut.add_done_callback(seen.append, context=None)
+        fut.set_result(None)
+        fut.add_done_callback(seen.append, context=None)
+        support.run_once(loop)
+        assert seen == [fut, fut]
+
     def test_context_is_keyword_only(self, make):
         fut = make()
         with pytest.raises(TypeError):

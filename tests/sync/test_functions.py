@@ -1,0 +1,135 @@
+"""The functions in C: to inspect, pickle, mock and a class body they are asyncio's functions."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import inspect
+import pickle
+import sys
+import unittest.mock
+import warnings
+import weakref
+
+import pytest
+import support
+
+NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future')
+each_name = pytest.mark.parametrize('name', NAMES)
+MARKS = (
+    inspect.iscoroutinefunction,
+    asyncio.iscoroutinefunction if sys.version_info < (3, 14) else inspect.iscoroutinefunction,
+    inspect.isgeneratorfunction,
+    inspect.isasyncgenfunction,
+    callable,
+)
+
+
+@pytest.fixture
+def module(impl):
+    return impl.module
+
+
+@each_name
+def test_to_inspect_it_is_what_asyncio_has(module, name):
+    function, stock = getattr(module, name), getattr(asyncio, name)
+    assert inspect.signature(function) == inspect.signature(stock)
+    assert [mark(function) for mark in MARKS] == [mark(stock) for mark in MARKS]
+    assert (function.__name__, function.__qualname__) == (name, name)
+    assert function.__module__ == f'{module.__name__}.tasks'
+    assert getattr(module.tasks, name) is function
+    assert inspect.getdoc(function)
+    assert repr(function).startswith(f'<function {name} at 0x')
+
+
+@each_name
+def test_it_can_be_copied_pickled_and_referred_to(module, name):
+    function = getattr(module, name)
+    assert copy.copy(function) is copy.deepcopy(function) is function
+    assert pickle.loads(pickle.dumps(function)) is function
+    assert weakref.ref(function)() is function
+    function.mark = 1
+    assert function.mark == 1
+    del function.mark
+    assert not hasattr(function, 'mark')
+
+
+@each_name
+def test_a_class_binds_it(module, name):
+    function = getattr(module, name)
+    bound = type('Holder', (), {name: function})()
+    method = getattr(bound, name)
+    assert inspect.ismethod(method)
+    assert method.__func__ is function
+    assert method.__self__ is bound
+    assert getattr(type(bound), name) is function
+
+
+WRONG = {
+    'sleep': [((), {}), ((1, 2, 3), {}), ((1,), {'delay': 2}), ((1,), {'loop': None})],
+    'gather': [((), {'loop': None}), ((), {'return_exceptions': True, 'x': 1})],
+    'wait': [((), {}), (([], 1), {}), (([],), {'x': 1})],
+    'as_completed': [((), {}), (([], 1), {}), (([],), {'x': 1})],
+    'shield': [((), {}), ((1, 2), {}), ((), {'x': 1})],
+    'ensure_future': [((), {}), ((1, None), {}), ((1,), {'x': 1})],
+}
+
+
+@pytest.mark.parametrize(
+    ('name', 'args', 'kwargs'),
+    [(name, args, kwargs) for name, calls in WRONG.items() for args, kwargs in calls],
+)
+def test_wrong_arguments_are_refused_as_by_asyncio(module, name, args, kwargs):
+    errors = []
+    for function in (getattr(asyncio, name), getattr(module, name)):
+        with pytest.raises(TypeError) as caught:
+            function(*args, **kwargs)
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+
+
+def test_a_mock_of_it_is_a_coroutine_function(module):
+    with unittest.mock.patch.object(module, 'sleep') as mock:
+        assert isinstance(mock, unittest.mock.AsyncMock)
+
+
+@pytest.mark.parametrize('name', ['sleep', 'wait'])
+def test_a_call_is_a_coroutine_that_wants_to_be_awaited(module, name):
+    coroutine = getattr(module, name)(1)
+    assert asyncio.iscoroutine(coroutine)
+    assert (coroutine.__name__, coroutine.__qualname__) == (name, name)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+    assert repr(coroutine).startswith(f'<coroutine object {name} at 0x')
+    assert coroutine.cr_code is getattr(asyncio, name).__code__
+    with pytest.warns(RuntimeWarning, match=f"coroutine '{name}' was never awaited"):
+        del coroutine
+        gc.collect()
+    coroutine = getattr(module, name)(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        coroutine.close()
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    with pytest.raises(RuntimeError, match='cannot reuse already awaited coroutine'):
+        coroutine.send(None)
+
+
+def test_a_task_of_a_fresh_one_shows_it_as_asyncio_does(impl):
+    loop = impl.new_event_loop()
+    tasks = [loop.create_task(module.sleep(1), name='t') for module in (asyncio, impl.module)]
+    assert repr(tasks[0]) == repr(tasks[1])
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.wait(tasks))
+    loop.close()
+
+
+@pytest.mark.ours
+def test_two_interpreters_of_it_share_nothing(impl):
+    code = """
+        async def main():
+            async def child(): await impl.module.sleep(0); return 1
+            print(await impl.module.gather(child(), child()))
+        impl.run(main())
+    """
+    assert support.run_script(impl, code) == ('[1, 1]\n', '')
