@@ -19,7 +19,7 @@ hypothesis = pytest.importorskip('hypothesis')
 st = hypothesis.strategies
 
 
-# Iterations without anything to see: with work at hand our loop asks the poller every few callbacks.
+# Iterations with nothing to see: a loop with work at hand may ask its poller less often.
 REST = 24
 
 
