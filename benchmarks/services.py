@@ -32,6 +32,8 @@ async def drive_uvicorn(aio, n, *, tls=False):
     serving = aio.create_task(server.serve())
     try:
         while not server.started:
+            if serving.done():
+                serving.result()  # why it did not start
             await aio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         return await drive(aio, n, 'http', port, tls=tls)
