@@ -10,7 +10,7 @@
 
 /* Small ones have one size, so that the memory of any dead one is good for the next: most of what a
    sleep(0) costs would be to allocate and to free. */
-enum { SMALL_EXTRA_BYTES = 3 * sizeof(PyObject *) };
+enum { SMALL_EXTRA_BYTES = 2 * sizeof(PyObject *) };
 
 /* A small one out of the memory of a dead one, or NULL. */
 static Coroutine *
@@ -62,6 +62,7 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     self->future = NULL;
     self->weakrefs = NULL;
     self->state = COROUTINE_NEW;
+    self->mark = false;
     memset(self + 1, 0, (size_t)extra);
     return self;
 }
