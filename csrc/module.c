@@ -100,6 +100,7 @@ core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
         [LIVE_FUTURE] = "Future",
         [LIVE_TASK] = "Task",
         [LIVE_FUTURE_ITER] = "FutureIter",
+        [LIVE_WAITER] = "Waiter",
         [LIVE_TASK_STEP] = "TaskStep",
         [LIVE_HANDLE] = "Handle",
         [LIVE_TIMER_HANDLE] = "TimerHandle",

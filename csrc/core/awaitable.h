@@ -1,6 +1,6 @@
 /* awaitable.h -- what may be awaited: which kind it is, which loop it belongs to, a task for it.
 
-   Source: asyncio.isfuture, asyncio.iscoroutine, asyncio.ensure_future, asyncio.futures._get_loop. */
+   Source: isfuture, iscoroutine, ensure_future and futures._get_loop of asyncio. */
 
 #ifndef PYASYNC_CORE_AWAITABLE_H
 #define PYASYNC_CORE_AWAITABLE_H
@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-/* Whether asyncio.isfuture() or asyncio.iscoroutine() takes it: 1, 0 or -1. Runs Python where it is of
-   no type that we know. */
+/* Whether asyncio.isfuture() or asyncio.iscoroutine() takes it: 1, 0 or -1. Runs Python where it is
+   of no type that we know. */
 int awaitable_is_future(core_state *state, PyObject *object);
 int awaitable_is_coroutine(core_state *state, PyObject *object);
 
@@ -28,8 +28,8 @@ PyObject *awaitable_running_loop(core_state *state);
 /* What asyncio.current_task(loop) gives: a new reference, or NULL where it is None or raised. */
 PyObject *awaitable_current_task(core_state *state, PyObject *loop);
 
-/* Asks a future of any kind. done and cancelled: 1, 0 or -1; result and exception: as the methods. All
-   run Python for a future not of ours. */
+/* Asks a future of any kind. done and cancelled: 1, 0 or -1; result and exception: as the methods.
+   All run Python for a future not of ours. */
 int awaitable_is_done(core_state *state, PyObject *future);
 int awaitable_is_cancelled(core_state *state, PyObject *future);
 PyObject *awaitable_exception(core_state *state, PyObject *future);

@@ -79,6 +79,7 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     self->future = NULL;
     self->weakrefs = NULL;
     self->state = COROUTINE_NEW;
+    self->mark = false;
     memset(self + 1, 0, (size_t)extra);
     return self;
 }

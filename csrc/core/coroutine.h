@@ -17,6 +17,8 @@
 
 #include "core/state.h"
 
+#include <stdbool.h>
+
 typedef struct Coroutine Coroutine;
 
 enum { COROUTINE_MAX_FUNCTIONS = 3 };
@@ -55,6 +57,7 @@ struct Coroutine {
     PyObject *future;
     PyObject *weakrefs;
     enum coroutine_state state;
+    bool mark; /* for the kind to use: there is room for it here */
 };
 
 /* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called, which

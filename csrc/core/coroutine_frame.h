@@ -5,8 +5,8 @@
    from the outermost in, is seen as these, suspended at their first lines.
 
    Invariants
-   1. A frame stands for one of kind->functions; the first is that of the Coroutine itself, the others
-      are awaited by the one before and are frame and coroutine in one object.
+   1. A frame stands for one of kind->functions; the first is that of the Coroutine itself, the
+      others are awaited by the one before and are frame and coroutine in one object.
    Source: the attributes f_* and cr_* (Lib/inspect.py). */
 
 #ifndef PYASYNC_CORE_COROUTINE_FRAME_H

@@ -1,4 +1,4 @@
-/* function.c -- the type behind function.h: a call in C, everything else as asyncio's own has it. */
+/* function.c -- the type behind function.h: a call in C, all else as asyncio's own has it. */
 
 #include "core/function.h"
 
@@ -12,7 +12,7 @@ function_call_stock(PyObject *op, PyObject *const *args, size_t nargsf, PyObject
 
 static const char own_package[] = "pyasync";
 
-/* asyncio's function of the same name: a new reference; NULL, and no exception where it has none. */
+/* asyncio's function of the same name: a new reference; NULL and no exception where it has none. */
 static PyObject *
 find_stock(const function_definition *definition)
 {
@@ -229,5 +229,6 @@ static PyType_Spec Function_spec = {
 int
 function_init_type(PyObject *module, core_state *state)
 {
-    return state_add_type(module, &state->Function_type, &Function_spec, NULL);
+    state->Function_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &Function_spec, NULL);
+    return state->Function_type == NULL ? -1 : 0;
 }

@@ -39,7 +39,8 @@ function_state(PyObject *function)
     return ((Function *)function)->module_state;
 }
 
-/* Puts it into the module, under its name, where the running asyncio has such a function: 0 or -1. */
+/* Puts it into the module, under its name, where the running asyncio has such a function. 0 or
+   -1. */
 int function_add(PyObject *module, const function_definition *definition);
 
 /* Calls asyncio's own with the same arguments. Runs Python. */

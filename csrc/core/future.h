@@ -71,8 +71,8 @@ future_own_loop(const Future *self)
     return self->is_own ? (Loop *)self->loop : NULL;
 }
 
-/* One of our own Futures or Tasks, or gather()'s, not of a subclass: nothing of it is overridden but
-   what gather()'s has of its own, cancel(). */
+/* One of our own Futures or Tasks, or gather()'s, not of a subclass: nothing of it is overridden
+   but what gather()'s has of its own, cancel(). */
 static inline bool
 future_is_exact(const core_state *state, PyObject *object)
 {

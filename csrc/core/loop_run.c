@@ -270,7 +270,12 @@ run_ready(Loop *self)
         PyObject *entry = ring_take(&self->ready);
         status = loop_debug_is_plain_off(self) ? run_entry(self, entry)
                                                : run_entry_in_debug(self, entry);
-        handle_release_steal(entry);
+        if (is_handle(self->state, entry)) {
+            handle_release_steal(entry);
+        }
+        else {
+            Py_DECREF(entry);
+        }
     }
     self->is_in_batch = false;
     if (self->after_batch != NULL) {

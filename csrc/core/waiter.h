@@ -20,8 +20,8 @@
 #include "core/state.h"
 
 typedef struct {
-    /* Of the function in asyncio: reprs of tasks and handles show it, and where it is. module is NULL
-       for a method, which these cannot find. */
+    /* Of the function in asyncio: reprs of tasks and handles show it, and where it is. module is
+       NULL for a method, which these cannot find. */
     const char *qualname;
     const char *module;
     /* `future` is done: 0 or -1. Any future: where it is not of ours it runs Python. */
@@ -44,8 +44,8 @@ waiter_check(const core_state *state, PyObject *object)
     return Py_IS_TYPE(object, state->Waiter_type);
 }
 
-/* Has `kind` notify `owner` when any kind of future is done, or soon where it is: 0 or -1. Context is
-   the current one, as core/context.h stores it. Runs Python for a future not of ours. */
+/* Has `kind` notify `owner` when any kind of future is done, or soon where it is: 0 or -1. Context
+   is the current one, as core/context.h stores it. Runs Python for a future not of ours. */
 int waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner,
                PyObject *context);
 

@@ -30,8 +30,8 @@ typedef struct {
     Py_ssize_t left;
 } AsCompleted;
 
-/* A coroutine for the next one that is done (sync/next_completed.c): its result, or the future itself
-   (for __anext__, which also counts it). */
+/* A coroutine for the next one that is done (sync/next_completed.c): its result, or the future
+   itself (for __anext__, which also counts it). */
 PyObject *next_completed_result(core_state *state, AsCompleted *iterator);
 PyObject *next_completed_future(core_state *state, AsCompleted *iterator);
 

@@ -1,8 +1,8 @@
 /* gather.c -- gather(): a future for each argument, and one for all of them.
 
-   Arguments that are equal share a future. Nearly all are compared by identity: those are looked for
-   in a table of pointers, at a fifth of what a dict takes; where one is not, all go into a dict, in
-   the order in which asyncio asks them for their hashes.
+   Arguments that are equal share a future. Nearly all are compared by identity: those are looked
+   for in a table of pointers, at a fifth of what a dict takes; where one is not, all go into a
+   dict, in the order in which asyncio asks them for their hashes.
    Source: asyncio.gather (Lib/asyncio/tasks.py). */
 
 #include "sync/gather.h"
@@ -69,8 +69,8 @@ seen_fini(seen_arguments *seen)
     Py_CLEAR(seen->dict);
 }
 
-/* The future of an argument that equals args[i], a new reference, or NULL: the place in the table is
-   taken by i then. The children are the futures of the arguments before. 0 or -1. */
+/* The future of an argument that equals args[i], a new reference, or NULL: the place in the table
+   is taken by i then. The children are the futures of the arguments before. 0 or -1. */
 static int
 seen_find(seen_arguments *seen, PyObject *const *args, Py_ssize_t i, PyObject *children,
           PyObject **future)

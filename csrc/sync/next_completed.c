@@ -1,6 +1,6 @@
 /* next_completed.c -- waiting for the next future that as_completed() has: fairly, and in turn.
 
-   Source: asyncio.tasks._AsCompletedIterator._wait_for_one; asyncio.Queue.get (Lib/asyncio/queues.py). */
+   Source: asyncio.tasks._AsCompletedIterator._wait_for_one; asyncio.Queue.get. */
 
 #include "core/awaitable.h"
 #include "core/coroutine.h"
@@ -72,8 +72,8 @@ take_or_wait(NextCompleted *self, PyObject **result)
     return 0;
 }
 
-/* It waits no longer, though nothing came: whoever is next gets what may have been meant for it. 0 or
-   -1. Runs Python for a future not of ours. */
+/* It waits no longer, though nothing came: whoever is next gets what may have been meant for it.
+   0 or -1. Runs Python for a future not of ours. */
 static int
 give_up(NextCompleted *self)
 {

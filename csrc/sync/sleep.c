@@ -70,8 +70,7 @@ static const coroutine_kind turn_kind = {
 typedef struct {
     Coroutine coroutine;
     PyObject *result;
-    PyObject *delay; /* until it starts; then the timer's handle, or NULL */
-    bool has_timer;
+    PyObject *delay; /* until it starts; then, where marked, the timer's handle */
 } Sleep;
 
 /* What the timers of our own loops call: future, result. */
@@ -115,7 +114,7 @@ start_timer(Sleep *self, PyObject *delay)
         return -1;
     }
     self->delay = timer;
-    self->has_timer = true;
+    self->coroutine.mark = true;
     self->coroutine.future = future;
     return 0;
 }
@@ -159,7 +158,7 @@ cancel_timer(Sleep *self)
     core_state *state = self->coroutine.module_state;
     PyObject *timer = self->delay;
     self->delay = NULL;
-    self->has_timer = false;
+    self->coroutine.mark = false;
     PyObject *pending = PyErr_GetRaisedException();
     int status = timer_cancel(state, timer); // runs Python
     Py_DECREF(timer);
@@ -180,7 +179,7 @@ static int
 sleep_resume(Coroutine *op, PyObject **result)
 {
     Sleep *self = (Sleep *)op;
-    if (self->has_timer && cancel_timer(self) < 0) {
+    if (self->coroutine.mark && cancel_timer(self) < 0) {
         Py_CLEAR(*result);
     }
     else if (*result == Py_None) {
@@ -201,7 +200,7 @@ static void
 sleep_drop(Coroutine *op)
 {
     Sleep *self = (Sleep *)op;
-    if (self->has_timer && cancel_timer(self) < 0) {
+    if (self->coroutine.mark && cancel_timer(self) < 0) {
         PyErr_WriteUnraisable((PyObject *)op);
     }
     Py_CLEAR(self->delay);

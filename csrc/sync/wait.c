@@ -2,8 +2,8 @@
 
    Invariants
    1. While is_waiting each of futures has a Waiter whose owner is the coroutine, or has told it.
-   2. unfinished and return_when are good for as long as the coroutine lives: a Waiter that was in the
-      ring when wait() ended still counts, and looks at an exception, as asyncio's callback does.
+   2. unfinished and return_when are good for as long as the coroutine lives: a Waiter that was in
+      the ring when wait() ended still counts, and looks at an exception, as asyncio's does.
    Source: asyncio.wait and asyncio.tasks._wait (Lib/asyncio/tasks.py). */
 
 #include "sync/wait.h"
@@ -374,7 +374,8 @@ static const function_definition wait_definition = {
     .name = "wait",
     .module = "pyasync.tasks",
     .call = wait_call,
-    .doc = "A coroutine that ends when all futures are done, or earlier; with sets (done, pending).\n\n"
+    .doc = "A coroutine that ends when all futures are done, or earlier; with sets (done, "
+           "pending).\n\n"
            "timeout in seconds. Raises ValueError for no futures, TypeError for coroutines. As\n"
            "asyncio.wait.",
 };

@@ -122,10 +122,30 @@ async def test_arguments_of_every_kind(aio, loop):
     ours.set_result('ours')
     duck = Duck(loop, 'duck')
     loop.call_soon(duck.finish)
-    arguments = [future, answer('coroutine'), stock, Awaitable('awaitable'), task, stock_task,
-                 subclass, ours, aio.gather(answer('inner')), duck]
-    expected = ['future', 'coroutine', 'stock', 'awaitable', 'task', 'stock task', 'subclass',
-                'ours', ['inner'], 'duck']
+    arguments = [
+        future,
+        answer('coroutine'),
+        stock,
+        Awaitable('awaitable'),
+        task,
+        stock_task,
+        subclass,
+        ours,
+        aio.gather(answer('inner')),
+        duck,
+    ]
+    expected = [
+        'future',
+        'coroutine',
+        'stock',
+        'awaitable',
+        'task',
+        'stock task',
+        'subclass',
+        'ours',
+        ['inner'],
+        'duck',
+    ]
     assert await aio.gather(*arguments) == expected
     assert duck.calls == ['exception', 'exception', 'result']
 
@@ -244,8 +264,14 @@ async def test_done_arguments_with_an_exception(aio, loop):
 
 
 async def test_first_exception_ends_it_and_the_others_go_on(aio, loop):
-    tasks = [loop.create_task(coroutine) for coroutine in
-             (answer(1, turns=9), fail(KeyError('first')), fail(ValueError('late'), turns=8))]
+    tasks = [
+        loop.create_task(coroutine)
+        for coroutine in (
+            answer(1, turns=9),
+            fail(KeyError('first')),
+            fail(ValueError('late'), turns=8),
+        )
+    ]
     outer = aio.gather(*tasks)
     with pytest.raises(KeyError, match='first'):
         await outer
@@ -265,7 +291,11 @@ async def test_exceptions_as_results(aio, loop):
     silent = loop.create_future()
     silent.cancel()
     *found, error, no_message = await aio.gather(
-        answer(0), fail(errors[0]), fail(errors[1], turns=3), cancelled, silent,
+        answer(0),
+        fail(errors[0]),
+        fail(errors[1], turns=3),
+        cancelled,
+        silent,
         return_exceptions=True,
     )
     assert found == [0, *errors]
@@ -409,10 +439,13 @@ async def test_futures_of_another_loop(aio, loop):
     other.close()
 
 
-@pytest.mark.parametrize(('argument', 'message'), [
-    (None, 'An asyncio.Future, a coroutine or an awaitable is required'),
-    ([], "unhashable type: 'list'"),
-])
+@pytest.mark.parametrize(
+    ('argument', 'message'),
+    [
+        (None, 'An asyncio.Future, a coroutine or an awaitable is required'),
+        ([], "unhashable type: 'list'"),
+    ],
+)
 async def test_what_is_not_awaitable(aio, loop, argument, message):
     coroutine = answer()
     with pytest.raises(TypeError, match=message):

@@ -144,8 +144,9 @@ async def test_what_is_seen_of_it(aio, loop):
     for module in (asyncio, aio):
         inner = loop.create_future()
         outer = module.shield(inner)
-        shown.append([re.sub('.*cb=', '', repr(outer)),
-                      re.sub('.*_inner_done', '_inner_done', repr(inner))])
+        shown.append(
+            [re.sub('.*cb=', '', repr(outer)), re.sub('.*_inner_done', '_inner_done', repr(inner))]
+        )
         inner.cancel()
         await settle()
     assert shown[0] == shown[1]
@@ -164,7 +165,7 @@ async def test_both_keep_each_other(aio, loop):
 
 
 async def test_bad_arguments(aio, loop):
-    with pytest.raises(TypeError, match='An asyncio.Future, a coroutine or an awaitable'):
+    with pytest.raises(TypeError, match=r'An asyncio\.Future, a coroutine or an awaitable'):
         aio.shield(3)
 
 
@@ -215,7 +216,7 @@ async def test_an_awaitable_is_wrapped(aio, loop):
 async def test_another_loop(aio, loop):
     other = asyncio.SelectorEventLoop()
     for future in (loop.create_future(), asyncio.Future()):
-        with pytest.raises(ValueError, match='^The future belongs to a different loop than the '):
+        with pytest.raises(ValueError, match=r'^The future belongs to a different loop than the '):
             aio.ensure_future(future, loop=other)
     other.close()
 
@@ -223,7 +224,7 @@ async def test_another_loop(aio, loop):
 @pytest.mark.parametrize('bad', [None, 3, [], 'x', answer, asyncio.Future])
 async def test_what_is_not_awaitable(aio, loop, bad):
     with pytest.raises(
-        TypeError, match='^An asyncio.Future, a coroutine or an awaitable is required$'
+        TypeError, match=r'^An asyncio.Future, a coroutine or an awaitable is required$'
     ):
         aio.ensure_future(bad)
 
@@ -232,7 +233,7 @@ def test_a_closed_loop_closes_the_coroutine(aio, loop):
     closed = asyncio.SelectorEventLoop()
     closed.close()
     coroutine = answer()
-    with pytest.raises(RuntimeError, match='^Event loop is closed$'):
+    with pytest.raises(RuntimeError, match=r'^Event loop is closed$'):
         aio.ensure_future(coroutine, loop=closed)
     with pytest.raises(RuntimeError, match='cannot reuse already awaited coroutine'):
         coroutine.send(None)

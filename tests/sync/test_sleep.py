@@ -120,7 +120,7 @@ async def test_comparing_a_delay_may_fail(aio, loop):
         def __le__(self, other):
             raise ZeroDivisionError(other)
 
-    with pytest.raises(ZeroDivisionError, match='^0$'):
+    with pytest.raises(ZeroDivisionError, match=r'^0$'):
         await aio.sleep(Delay())
 
 
@@ -131,7 +131,7 @@ def test_without_a_loop(aio, loop):
         coroutine.send(None)
     assert caught.value.value == 5
     coroutine = aio.sleep(1)
-    with pytest.raises(RuntimeError, match='^no running event loop$'):
+    with pytest.raises(RuntimeError, match=r'^no running event loop$'):
         coroutine.send(None)
 
 
@@ -144,13 +144,19 @@ async def test_driven_by_hand(aio, loop):
     assert coroutine.cr_await is not None
     with pytest.raises(ZeroDivisionError):
         coroutine.throw(ZeroDivisionError())
-    assert not [timer for timer in loop._scheduled if not timer.cancelled() and timer._args
-                and timer._args[0] is future]
+    assert not [
+        timer
+        for timer in loop._scheduled
+        if not timer.cancelled() and timer._args and timer._args[0] is future
+    ]
     coroutine = aio.sleep(3600)
     future = coroutine.send(None)
     coroutine.close()
-    assert not [timer for timer in loop._scheduled if not timer.cancelled() and timer._args
-                and timer._args[0] is future]
+    assert not [
+        timer
+        for timer in loop._scheduled
+        if not timer.cancelled() and timer._args and timer._args[0] is future
+    ]
 
 
 async def test_it_asks_the_loop_that_runs(aio, loop, monkeypatch):

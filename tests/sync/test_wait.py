@@ -128,13 +128,16 @@ async def test_cancelled(aio, loop):
     assert not any(future.done() for future in futures)
 
 
-@pytest.mark.parametrize(('make', 'kind', 'message'), [
-    (lambda loop: [], ValueError, r'^Set of Tasks/Futures is empty\.$'),
-    (lambda loop: loop.create_future(), TypeError, '^expect a list of futures, not .*Future$'),
-    (lambda loop: 3, TypeError, "^'int' object is not iterable$"),
-    (lambda loop: [3], AttributeError, "'int' object has no attribute 'add_done_callback'"),
-    (lambda loop: [[]], TypeError, 'unhashable type'),
-])
+@pytest.mark.parametrize(
+    ('make', 'kind', 'message'),
+    [
+        (lambda loop: [], ValueError, r'^Set of Tasks/Futures is empty\.$'),
+        (lambda loop: loop.create_future(), TypeError, '^expect a list of futures, not .*Future$'),
+        (lambda loop: 3, TypeError, "^'int' object is not iterable$"),
+        (lambda loop: [3], AttributeError, "'int' object has no attribute 'add_done_callback'"),
+        (lambda loop: [[]], TypeError, 'unhashable type'),
+    ],
+)
 async def test_what_is_no_collection_of_futures(aio, loop, make, kind, message):
     with pytest.raises(kind, match=message):
         await aio.wait(make(loop))
@@ -142,7 +145,7 @@ async def test_what_is_no_collection_of_futures(aio, loop, make, kind, message):
 
 async def test_coroutines_are_refused(aio, loop):
     coroutine = answer()
-    with pytest.raises(TypeError, match='^expect a list of futures, not coroutine$'):
+    with pytest.raises(TypeError, match=r'^expect a list of futures, not coroutine$'):
         await aio.wait(coroutine)
     with pytest.raises(
         TypeError, match=r'^Passing coroutines is forbidden, use tasks explicitly\.$'
@@ -204,14 +207,15 @@ async def test_late_exceptions_count_as_retrieved_as_far_as_they_were_looked_at(
 
 async def test_driven_by_hand(aio, loop):
     future = loop.create_future()
-    for end in (
-        lambda coroutine: coroutine.close(),
-        lambda coroutine: pytest.raises(KeyError, coroutine.throw, KeyError()),
-    ):
+    for is_closed in (False, True):
         coroutine = aio.wait([future], timeout=3600)
         coroutine.send(None)
         assert len(future._callbacks) == 1
-        end(coroutine)
+        if is_closed:
+            coroutine.close()
+        else:
+            with pytest.raises(KeyError):
+                coroutine.throw(KeyError())
         assert not future._callbacks
 
 
@@ -231,7 +235,7 @@ async def test_many(aio, loop):
 
 def test_without_a_loop(aio, loop):
     coroutine = aio.wait([loop.create_future()])
-    with pytest.raises(RuntimeError, match='^no running event loop$'):
+    with pytest.raises(RuntimeError, match=r'^no running event loop$'):
         coroutine.send(None)
 
 
