@@ -157,7 +157,10 @@ class TestHandlers:
         assert isinstance(report['transport'], asyncio.Transport)
 
     async def test_one_that_is_cancelled(self, loop, serve):
+        writers = []
+
         async def handler(reader, writer):
+            writers.append(writer)
             asyncio.current_task().cancel()
             await reader.read()
 
@@ -166,8 +169,11 @@ class TestHandlers:
             if loop_closes_cancelled():
                 assert await reader.read() == b''
             else:
-                await iterations(20)
-                writer.transport.abort()
+                while not writers or not writers[0]._protocol._task.done():
+                    await asyncio.sleep(0)
+                await iterations()
+                writers[0].transport.abort()
+        writers.clear()
         for report in loop.reports:  # before the fix the task's CancelledError went there
             assert 'callback' in report['message']
         loop.reports.clear()
