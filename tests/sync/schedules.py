@@ -28,7 +28,7 @@ if support.STOCK_ONLY:
 
 import pyasync
 
-EXAMPLES = int(os.environ.get('PYASYNC_TESTS_EXAMPLES', '200'))
+EXAMPLES = int(os.environ.get('PYASYNC_TESTS_EXAMPLES', '150'))
 START = 1000.0  # What the clock shows when a schedule begins.
 LIMIT = 500  # Iterations after which tasks that were cancelled hang.
 
