@@ -3,7 +3,8 @@
 Every name of asyncio's package and of its submodules that holds an object which has one of ours
 gets ours, whatever the name is. What others imported by name before, or derived from, stays
 asyncio's own and works beside ours. A name that holds something else by then (somebody has
-replaced it, or reloaded its module) is left alone, when ours are put in and when they are taken out.
+replaced it, or reloaded its module) is left alone, both when ours are put in and when they are
+taken out.
 """
 
 import sys
@@ -22,7 +23,7 @@ def set_table(ours_by_stock):
 
 
 def begin():
-    """Put ours in asyncio's place; once more is only counted. The caller holds the policy's lock."""
+    """Put ours in asyncio's place, or count once more. The caller holds the policy's lock."""
     global _depth
     if _depth == 0:
         _found_ours.update(

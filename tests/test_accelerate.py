@@ -379,7 +379,11 @@ def test_types_with_parameters(accelerated):
 
 
 def test_exceptions_and_functions_can_be_pickled(accelerated):
-    for exc in (asyncio.QueueFull(), asyncio.IncompleteReadError(b'a', 2), asyncio.TimeoutError()):
+    for exc in (
+        asyncio.QueueFull(),
+        asyncio.IncompleteReadError(b'a', 2),
+        asyncio.CancelledError('a'),
+    ):
         assert type(pickle.loads(pickle.dumps(exc))) is type(exc)
     for name in ('run', 'sleep', 'gather', 'Queue', 'Lock', 'Task'):
         found = getattr(asyncio, name)

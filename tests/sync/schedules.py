@@ -108,7 +108,7 @@ class Draw:
         return 'spawn', self.program(), self.choose(ON_CANCEL)
 
     def call(self):
-        return self.operation(self.at_once) if self.at_once else ('cancel', self.choose(range(6)), ())
+        return self.operation(self.at_once or [CANCEL])
 
     def schedule(self):
         """Moves: some tasks that do the operations, and what then happens to them."""
@@ -147,7 +147,7 @@ def describe(exc, depth=3):
         return None
     members = [describe(member) for member in getattr(exc, 'exceptions', ())]
     cause, context = describe(exc.__cause__, depth - 1), describe(exc.__context__, depth - 1)
-    return type(exc).__name__, plain(str(exc)), members, cause, context
+    return type(exc).__name__, plain(str(exc)), members, cause, context, exc.__suppress_context__
 
 
 class Scenario:
@@ -257,11 +257,11 @@ class Scenario:
                 if on_cancel == 'go on, uncancelled':
                     task.uncancel()
             except Exception as exc:
-                self.note(name, operation, describe(exc))
+                self.note(name, operation, describe(exc), task.cancelling())
                 if on_cancel != 'go on':
                     raise
             else:
-                self.note(name, operation, plain(repr(result)))
+                self.note(name, operation, plain(repr(result)), task.cancelling())
             finally:
                 self.waiting.pop(task, None)
         return name

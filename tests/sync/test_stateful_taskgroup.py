@@ -53,6 +53,14 @@ class TaskGroups(Scenario):
             self.current(group)
             await self.run_program(program)
 
+    async def group_of_two(self, first, second, program):
+        async with self.asyncio.TaskGroup() as group:
+            self.groups.append(group)
+            self.current(group)
+            await self.create([('pause', 1), first])
+            await self.create([second])
+            await self.run_program(program)
+
     def current(self, group=None):
         """The group that the running task has entered last, or that was handed to it."""
         task = self.asyncio.current_task()
@@ -103,14 +111,18 @@ class TaskGroups(Scenario):
             await self.pause(2)
 
 
+WAITING = [
+    ('forever',),
+    ('fail', EXCEPTIONS),
+    ('fail_when_cancelled', EXCEPTIONS),
+    ('clean_up',),
+]
+if HAS_CANCEL:
+    WAITING.append(('cancel_group',))
+CHILDREN = tuple((name, *(kinds[0] for kinds in arguments)) for name, *arguments in WAITING)
+
+
 def test_schedules():
-    waiting = [
-        ('forever',),
-        ('fail', EXCEPTIONS),
-        ('fail_when_cancelled', EXCEPTIONS),
-        ('clean_up',),
-    ]
-    if HAS_CANCEL:
-        waiting.append(('cancel_group',))
-    blocks = [('group',)] * 2 + [('create',)] * 3
-    check_same(TaskGroups, waiting, blocks=blocks, acts_on_others=False)
+    blocks = [('group',), ('create',), ('create',)]
+    blocks += [('group_of_two', CHILDREN, CHILDREN)] * 2
+    check_same(TaskGroups, WAITING, blocks=blocks, acts_on_others=False)
