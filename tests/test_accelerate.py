@@ -390,6 +390,11 @@ def test_exceptions_and_functions_can_be_pickled(accelerated):
         assert pickle.loads(pickle.dumps(found)) is found
 
 
+def test_class_imported_before_cannot_be_pickled(accelerated):
+    with pytest.raises(pickle.PicklingError, match='not the same object'):
+        pickle.dumps(Runner)
+
+
 # ------------------------------------------------------------------ loops
 
 
