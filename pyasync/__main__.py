@@ -1,4 +1,4 @@
-"""Runs an unchanged program on pyasync's event loop, as the interpreter would run it.
+"""Runs an unchanged program, accelerated by pyasync, as the interpreter would run it.
 
 Nothing of this file is left where the program could see it: ``__main__`` is a module of its own,
 sys.argv and sys.path are the program's, and a traceback begins at its first line.
@@ -17,26 +17,30 @@ from importlib.machinery import BuiltinImporter, SourceFileLoader
 import pyasync
 
 USAGE = """\
-usage: python -m pyasync [-c code | -m module | script | -] [argument ...]
+usage: python -m pyasync [--loop-only] [-c code | -m module | script | -] [argument ...]
 """
 
 HELP = f"""\
 {USAGE}
-Run an unchanged program with pyasync as asyncio's event loop.
+Run an unchanged program with pyasync's event loop, tasks, locks, queues, streams... as asyncio's.
 
   -c code        the program is the code given
   -m module      the program is a module
   script         the program is a file, a folder or a zip file with a __main__.py
   -              the program is read from standard input (the default, if not a terminal)
+  --loop-only    replace the event loop alone; the names in asyncio stay asyncio's own
   -h, --help     show this and exit
   -V, --version  show the version and exit
 
-Without a program: asyncio's prompt, with top-level await, on pyasync's event loop.
+Without a program: asyncio's prompt, with top-level await, accelerated in the same way.
 """
 
 
 def main(arguments):
     """Run what the arguments ask for; returns the exit status where the program sets none."""
+    accelerate = arguments[:1] != ['--loop-only']
+    if not accelerate:
+        arguments = arguments[1:]
     match arguments:
         case ['-h' | '--help', *_]:
             print(HELP, end='')
@@ -45,19 +49,19 @@ def main(arguments):
         case ['-c' | '-m' as option]:
             return refuse(f'argument expected for the {option} option')
         case ['-c', code, *rest]:
-            run(run_code, code, rest)
+            run(run_code, code, rest, accelerate)
         case ['-m', module, *rest]:
-            run(run_module, module, rest)
+            run(run_module, module, rest, accelerate)
         case [] | ['-', *_] if sys.stdin is not None and sys.stdin.isatty():
-            run(run_module, 'asyncio', [])
+            run(run_module, 'asyncio', [], accelerate)
         case []:
-            run(run_stdin, '', [])
+            run(run_stdin, '', [], accelerate)
         case ['-', *rest]:
-            run(run_stdin, '-', rest)
+            run(run_stdin, '-', rest, accelerate)
         case [option, *_] if option.startswith('-'):
             return refuse(f'unknown option {option}')
         case [path, *rest]:
-            run(run_path, path, rest)
+            run(run_path, path, rest, accelerate)
     return 0
 
 
@@ -66,12 +70,12 @@ def refuse(reason):
     return 2
 
 
-def run(kind, program, arguments):
+def run(kind, program, arguments, accelerate):
     """Run a program in a fresh __main__; what it raises is left to the interpreter."""
     sys.modules['__main__'] = module = types.ModuleType('__main__')
     module.__builtins__ = builtins
     module.__loader__ = BuiltinImporter
-    pyasync.install()
+    pyasync.install(accelerate=accelerate)
     try:
         kind(program, arguments, vars(module))
     except SystemExit:

@@ -14,7 +14,7 @@ import sys
 import types
 from importlib.machinery import ModuleSpec, PathFinder
 
-from . import _combinators, _locks, _policy, _runner, _stock, _streams, _tls, _types
+from . import _accelerate, _combinators, _locks, _policy, _runner, _stock, _streams, _tls, _types
 from ._loop import EventLoop
 
 PACKAGE = __package__
@@ -33,6 +33,16 @@ OURS = {  # asyncio's: ours
 }
 if hasattr(asyncio, 'create_eager_task_factory'):  # 3.12 and newer
     OURS[asyncio.eager_task_factory] = asyncio.create_eager_task_factory(_types.Task)
+
+for _stock_object, _our_object in OURS.items():
+    if isinstance(_our_object, type) and _our_object not in _types.STOCK:
+        _types.stand_for(_our_object, _stock_object)
+del _stock_object, _our_object
+
+# asyncio's own of these stay where they are. new_event_loop() asks the policy in force: ours, or
+# the one that the program has chosen since. Our loops make our tasks with the factory.
+_KEPT = (asyncio.new_event_loop, getattr(asyncio, 'eager_task_factory', None))
+_accelerate.set_table({stock: ours for stock, ours in OURS.items() if stock not in _KEPT})
 
 _ours_by_id = {id(stock): ours for stock, ours in OURS.items()}
 

@@ -1,6 +1,6 @@
 """Which loop asyncio makes: our policy, and the functions that put it in force and take it back."""
 
-from . import _stock
+from . import _accelerate, _stock
 from ._loop import EventLoop
 
 
@@ -21,32 +21,41 @@ class EventLoopPolicy(_stock.DefaultEventLoopPolicy):
     _loop_factory = EventLoop
 
 
-_installed = []  # (the policy put in force, the one it replaced), the last install() last
+_installed = []  # (the policy put in force, the one it replaced, accelerate), the last one last
 
 
-def install():
-    """install(): have asyncio make our loops from now on, in asyncio.run() and everywhere else.
+def install(*, accelerate=False):
+    """install(*, accelerate=False): have asyncio make our loops from now on, wherever it makes one.
 
-    As asyncio.set_event_loop_policy(pyasync.EventLoopPolicy()), and no deprecation warning. Each
-    call is undone by one uninstall(); any thread may call either.
+    As asyncio.set_event_loop_policy(pyasync.EventLoopPolicy()), and no deprecation warning. With
+    accelerate, asyncio and its submodules also offer our objects under their own names, so code
+    that knows nothing of us uses them; what was imported by name before stays asyncio's. Each call
+    is undone by one uninstall(); any thread may call either.
     """
     with _stock.policy_lock:
         replaced = _stock.current_policy()
-        # A policy of ours that is in force stays: it knows the current loop of each thread.
-        ours = replaced if isinstance(replaced, EventLoopPolicy) else EventLoopPolicy()
+        # A policy of ours that is in force stays: it knows the current loop of each thread. (Asked
+        # in this way because asyncio's default policy counts as an instance of ours.)
+        is_ours = EventLoopPolicy in type(replaced).__mro__
+        ours = replaced if is_ours else EventLoopPolicy()
+        if accelerate:
+            _accelerate.begin()
         _stock.set_event_loop_policy(ours)
-        _installed.append((ours, replaced))
+        _installed.append((ours, replaced, accelerate))
 
 
 def uninstall():
-    """uninstall(): put back the policy that the last install() found.
+    """uninstall(): put back the policy, and the names of asyncio, that the last install() found.
 
-    A policy that somebody else has set since then stays in force.
+    A policy that somebody else has set since then stays in force, and so does an object that
+    somebody else has put into asyncio's namespace.
     Raises RuntimeError where there is no install() left to undo.
     """
     with _stock.policy_lock:
         if not _installed:
             raise RuntimeError('pyasync.uninstall() without a pyasync.install() to undo')
-        ours, replaced = _installed.pop()
+        ours, replaced, accelerate = _installed.pop()
+        if accelerate:
+            _accelerate.end()
         if _stock.current_policy() is ours:
             _stock.set_event_loop_policy(replaced)

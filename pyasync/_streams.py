@@ -17,7 +17,9 @@ class StreamReader(_core.StreamReader, asyncio.StreamReader, metaclass=_StandsFo
     __doc__ = asyncio.StreamReader.__doc__
 
 
-class StreamReaderProtocol(_core.StreamReaderProtocol, asyncio.StreamReaderProtocol, metaclass=_StandsForStock):
+class StreamReaderProtocol(
+    _core.StreamReaderProtocol, asyncio.StreamReaderProtocol, metaclass=_StandsForStock
+):
     __slots__ = ()
     __doc__ = asyncio.StreamReaderProtocol.__doc__
 

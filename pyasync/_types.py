@@ -25,12 +25,6 @@ class _StandsForStock(abc.ABCMeta):
     asyncio's own types may.
     """
 
-    def mro(cls):
-        # Our Future is put into the order of Task by hand; in that of a subclass CPython would
-        # refuse it where the subclass has slots.
-        order = super().mro()
-        return [base for base in order if base is not Future or Task not in order]
-
     def __instancecheck__(cls, instance):
         if type.__instancecheck__(cls, instance):
             return True
@@ -46,7 +40,22 @@ class _StandsForStock(abc.ABCMeta):
         return cls in STOCK and issubclass(subclass, STOCK[cls])
 
 
-for _type in STOCK:
-    if type(_type) is type:
-        _core._set_metaclass(_type, _StandsForStock)
-del _type
+class _IsFuture(_StandsForStock):
+    def mro(cls):
+        # Our Future is put into the order of Task by hand; in that of a subclass CPython would
+        # refuse it where the subclass has slots.
+        order = super().mro()
+        return [base for base in order if base is not Future or Task not in order]
+
+
+def stand_for(ours, stock):
+    """Have isinstance(x, ours) be true of an instance of asyncio's class as well."""
+    STOCK[ours] = stock
+    if type(ours) is type:
+        metaclass = _IsFuture if ours in (Future, Task) else _StandsForStock
+        _core._set_metaclass(ours, metaclass)
+
+
+for _type, _stock_type in list(STOCK.items()):
+    stand_for(_type, _stock_type)
+del _type, _stock_type

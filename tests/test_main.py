@@ -1,4 +1,4 @@
-"""python -m pyasync: a program runs as the interpreter would run it, on our loop."""
+"""python -m pyasync: a program runs as the interpreter would run it, accelerated."""
 
 from __future__ import annotations
 
@@ -125,6 +125,21 @@ def test_program_on_standard_input(folder, program, text):
     assert python(folder, '-m', 'pyasync', *program, stdin=text) == expected
 
 
+NAMES = 'import asyncio; print(asyncio.Task.__module__, type(asyncio.new_event_loop()).__module__)'
+
+
+def test_names_of_asyncio_are_ours_unless_only_the_loop_is_wanted(folder):
+    accelerated = (0, 'pyasync._core pyasync._loop\n', '')
+    assert python(folder, '-m', 'pyasync', '-c', NAMES) == accelerated
+    loop_only = (0, '_asyncio pyasync._loop\n', '')
+    assert python(folder, '-m', 'pyasync', '--loop-only', '-c', NAMES) == loop_only
+
+
+def test_program_may_have_an_option_of_that_name(folder):
+    command = ['show.py', '--loop-only']
+    assert python(folder, '-m', 'pyasync', *command) == python(folder, *command)
+
+
 def test_each_way_in_has_our_loop(folder):
     (folder / 'loop.py').write_text(LOOP)
     expected = (0, 'pyasync._loop ', '')
@@ -181,6 +196,7 @@ def test_version(folder, option):
     [
         (['-x', 'show.py'], 'unknown option -x'),
         (['--unknown'], 'unknown option --unknown'),
+        (['--loop-only', '--unknown'], 'unknown option --unknown'),
         (['-c'], 'argument expected for the -c option'),
         (['-m'], 'argument expected for the -m option'),
     ],

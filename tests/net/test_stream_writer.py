@@ -50,7 +50,7 @@ async def end(writer, peer):
 
 class TestForwarding:
     def test_to_the_transport(self, parts):
-        reader, writer, _, transport = parts
+        _reader, writer, _, transport = parts
         assert writer.write(b'a') is None
         assert writer.write(data=bytearray(b'b')) is None
         assert writer.writelines([b'c', b'd']) is None
@@ -76,13 +76,11 @@ class TestForwarding:
         assert writer.get_extra_info('other', 3) == 3
 
     def test_attributes(self, parts, loop):
-        reader, writer, protocol, transport = parts
+        reader, writer, protocol, _transport = parts
         assert (writer._reader, writer._protocol, writer._loop) == (reader, protocol, loop)
         assert writer._complete_fut.result() is None
         assert writer._complete_fut is writer._complete_fut
-        assert repr(writer) == (
-            f'<StreamWriter transport=<FakeTransport> reader={reader!r}>'
-        )
+        assert repr(writer) == (f'<StreamWriter transport=<FakeTransport> reader={reader!r}>')
         with pytest.raises(AttributeError):
             writer.transport = None
 
@@ -232,7 +230,7 @@ class TestDrain:
     @pytest.mark.parametrize('debug', [False, True])
     def test_a_peer_that_does_not_read(self, streams, loop, debug):
         async def main():
-            reader, writer, peer = await connected_streams(streams, loop)
+            _reader, writer, peer = await connected_streams(streams, loop)
             writer.transport.set_write_buffer_limits(high=10_000)
             sent = 0
             task = None
@@ -301,7 +299,7 @@ class TestHeldBack:
 class TestEnd:
     def test_wait_closed(self, parts, loop):
         async def main():
-            _, writer, protocol, transport = parts
+            _, writer, protocol, _transport = parts
             task = asyncio.create_task(writer.wait_closed())
             await iterations()
             assert not task.done()
@@ -342,7 +340,7 @@ class TestEnd:
         assert transport.calls == ['close']
 
     def test_dropped_after_the_loop(self, streams, loop):
-        _, writer, _, transport = make(streams, loop)
+        _, writer, _, _transport = make(streams, loop)
         loop.close()
         with pytest.warns(ResourceWarning, match='loop is closed'):
             del writer
@@ -374,7 +372,19 @@ class TestEnd:
 # ------------------------------------------------------------------ the same schedule on both
 
 STEPS = st.sampled_from(
-    ['drain', 'drain', 'pause', 'resume', 'close', 'lost', 'failed', 'told', 'cancel', 'run', 'wait']
+    [
+        'drain',
+        'drain',
+        'pause',
+        'resume',
+        'close',
+        'lost',
+        'failed',
+        'told',
+        'cancel',
+        'run',
+        'wait',
+    ]
 )
 
 

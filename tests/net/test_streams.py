@@ -165,7 +165,7 @@ class TestHandlers:
             await reader.read()
 
         async with serve(handler) as connect:
-            reader, writer = await connect()
+            reader, _writer = await connect()
             if loop_closes_cancelled():
                 assert await reader.read() == b''
             else:
@@ -289,13 +289,13 @@ class TestProtocol:
 
     @pytest.mark.parametrize('context, answer', [(None, True), ('context', False)])
     def test_over_tls(self, streams, loop, context, answer):
-        protocol, reader = new_protocol(streams, loop)
+        protocol, _reader = new_protocol(streams, loop)
         protocol.connection_made(FakeTransport({'sslcontext': context}))
         assert protocol.eof_received() is answer
         assert protocol._over_ssl is not answer
 
     def test_rejects(self, streams, loop):
-        protocol, reader = new_protocol(streams, loop)
+        protocol, _reader = new_protocol(streams, loop)
         protocol._reject_connection = True
         transport = FakeTransport()
         protocol.connection_made(transport)
@@ -430,7 +430,7 @@ class TestProtocol:
 
     def test_debug_mode(self, streams, loop, caplog):
         loop.set_debug(True)
-        protocol, reader = new_protocol(streams, loop)
+        protocol, _reader = new_protocol(streams, loop)
         assert protocol._source_traceback[-1].filename == __file__
         with caplog.at_level('DEBUG', logger='asyncio'):
             protocol.pause_writing()
