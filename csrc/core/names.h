@@ -9,6 +9,7 @@
 #define CORE_NAMES(X)                                                                        \
     X(Future, "Future")                                                                      \
     X(Task, "Task")                                                                          \
+    X(abort, "_abort")                                                                       \
     X(add_done_callback, "add_done_callback")                                                \
     X(asyncio_future_blocking, "_asyncio_future_blocking")                                   \
     X(attach, "_attach")                                                                     \
@@ -23,12 +24,14 @@
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
     X(cancelled_method, "cancelled")                                                         \
+    X(cancelling, "cancelling")                                                              \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
     X(connection_lost, "connection_lost")                                                    \
     X(connection_made, "connection_made")                                                    \
     X(context, "context")                                                                    \
+    X(cr_await, "cr_await")                                                                  \
     X(create_future, "create_future")                                                        \
     X(create_task, "create_task")                                                            \
     X(data, "data")                                                                          \
@@ -41,6 +44,7 @@
     X(eof_received, "eof_received")                                                          \
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
+    X(exceptions, "exceptions")                                                              \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
     X(future, "future")                                                                      \
@@ -51,6 +55,7 @@
     X(getnameinfo, "getnameinfo")                                                            \
     X(handle_timeout, "_handle_timeout")                                                     \
     X(handle, "handle")                                                                      \
+    X(is_base_error, "_is_base_error")                                                       \
     X(is_running, "is_running")                                                              \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
@@ -59,6 +64,8 @@
     X(message, "message")                                                                    \
     X(msg, "msg")                                                                            \
     X(name, "name")                                                                          \
+    X(on_task_done, "_on_task_done")                                                         \
+    X(on_timeout, "_on_timeout")                                                             \
     X(pause_writing, "pause_writing")                                                        \
     X(peername, "peername")                                                                  \
     X(pending, "PENDING")                                                                    \
@@ -72,6 +79,7 @@
     X(run, "_run")                                                                           \
     X(send, "send")                                                                          \
     X(sendto, "sendto")                                                                      \
+    X(set_name, "set_name")                                                                  \
     X(set_exception, "set_exception")                                                        \
     X(set_result, "set_result")                                                              \
     X(slow_callback_duration, "slow_callback_duration")                                      \
@@ -85,21 +93,27 @@
     X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
     X(transport, "transport")                                                                \
     X(transports, "_transports")                                                             \
+    X(uncancel, "uncancel")                                                                  \
     X(wake_maker, "_wake_maker")                                                             \
     X(write_ready, "_write_ready")
 
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
+    X(ExceptionGroup, "builtins", "ExceptionGroup")                                          \
     X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")                          \
     X(stock_Future, "asyncio", "Future")                                                     \
     X(stock_Task, "asyncio", "Task")                                                         \
     X(stock_Handle, "asyncio.events", "Handle")                                              \
     X(stock_TimerHandle, "asyncio.events", "TimerHandle")                                    \
+    X(stock_Timeout, "asyncio.timeouts", "Timeout")                                          \
     X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
     X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
     X(futures_namespace, "asyncio.futures", "__dict__")                                      \
     X(tasks_namespace, "asyncio.tasks", "__dict__")                                          \
+    X(stock_wait_for, "asyncio.tasks", "wait_for")                                           \
+    X(stock_TaskGroup, "asyncio.taskgroups", "TaskGroup")                                    \
+    X(timeout_states, "asyncio.timeouts", "_State")                                          \
     X(unregister_task, "_asyncio", "_unregister_task")                                       \
     X(logger, "asyncio.log", "logger")                                                       \
     X(future_repr, "asyncio.base_futures", "_future_repr")                                   \
