@@ -183,7 +183,11 @@ waiting_task(PyObject *owner)
     return ((TaskGroup *)owner)->parent_task;
 }
 
-static const waiter_kind task_done_waiter = {"TaskGroup._on_task_done", task_done, waiting_task};
+static const waiter_kind task_done_waiter = {
+    .qualname = "TaskGroup._on_task_done",
+    .notify = task_done,
+    .waiting_task = waiting_task,
+};
 
 static PyObject *
 TaskGroup_on_task_done(PyObject *op, PyObject *task)
