@@ -97,6 +97,9 @@ Timeout_aexit(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *k
 {
     static const args_names parameters = {{"exc_type", "exc_val", "exc_tb"}, 3, 3, 3};
     PyObject *bound[3];
+    if (nargs == 3 && kwnames == NULL) { /* as `async with` calls it */
+        return new_call(op, &exit_kind, args[0], args[1]);
+    }
     if (!args_bind_names(&parameters, args, nargs, kwnames, bound)) {
         PyErr_SetString(PyExc_TypeError, "Timeout.__aexit__() takes exc_type, exc_val and exc_tb");
         return NULL;
@@ -281,7 +284,10 @@ timeout_function(PyObject *function, PyObject *const *args, size_t nargsf, PyObj
 {
     static const args_names parameters = {{"delay"}, 1, 1, 1};
     PyObject *delay;
-    if (!args_bind_names(&parameters, args, PyVectorcall_NARGS(nargsf), kwnames, &delay)) {
+    if (PyVectorcall_NARGS(nargsf) == 1 && kwnames == NULL) {
+        delay = args[0];
+    }
+    else if (!args_bind_names(&parameters, args, PyVectorcall_NARGS(nargsf), kwnames, &delay)) {
         return function_call_stock(function, args, nargsf, kwnames);
     }
     return (PyObject *)timeout_after(function_state(function), delay);

@@ -180,7 +180,11 @@ wait_for_function(PyObject *function, PyObject *const *args, size_t nargsf, PyOb
 {
     static const args_names parameters = {{"fut", "timeout"}, 2, 2, 2};
     PyObject *bound[2];
-    if (!args_bind_names(&parameters, args, PyVectorcall_NARGS(nargsf), kwnames, bound)) {
+    if (PyVectorcall_NARGS(nargsf) == 2 && kwnames == NULL) {
+        bound[0] = args[0];
+        bound[1] = args[1];
+    }
+    else if (!args_bind_names(&parameters, args, PyVectorcall_NARGS(nargsf), kwnames, bound)) {
         return function_call_stock(function, args, nargsf, kwnames);
     }
     core_state *state = function_state(function);
