@@ -104,6 +104,7 @@ typedef struct {
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
+    PyObject *timeout_expire;     /* the method Timeout._on_timeout, see core/handle.h */
     bool timeout_takes_subclasses; /* of CancelledError, and */
     bool timeout_inserts_errors;  /* TimeoutError into other exceptions' contexts: since 3.13 */
 

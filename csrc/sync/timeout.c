@@ -60,24 +60,6 @@ timeout_expire(Timeout *self)
     return status;
 }
 
-static PyObject *
-Timeout_on_timeout(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    return timeout_expire((Timeout *)op) < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static PyMethodDef on_timeout_def = {"_on_timeout", Timeout_on_timeout, METH_NOARGS, NULL};
-
-/* What the timer calls. */
-static PyObject *
-on_timeout_callable(Timeout *self)
-{
-    if (Py_IS_TYPE((PyObject *)self, self->module_state->Timeout_class)) {
-        return PyCFunction_New(&on_timeout_def, (PyObject *)self);
-    }
-    return PyObject_GetAttr((PyObject *)self, self->module_state->name_on_timeout);
-}
-
 /* loop.call_at(when, callback), or loop.call_soon(callback) where that time has passed. */
 static PyObject *
 schedule_by_methods(core_state *state, PyObject *loop, PyObject *when, PyObject *callback)
@@ -92,26 +74,29 @@ schedule_by_methods(core_state *state, PyObject *loop, PyObject *when, PyObject 
                    : PyObject_CallMethodObjArgs(loop, state->name_call_at, when, callback, NULL);
 }
 
+/* The same on a loop of ours that is not in debug mode; NULL without an exception: it is another. */
 static PyObject *
-schedule(core_state *state, PyObject *loop, PyObject *when, PyObject *callback)
+schedule_directly(Timeout *self, PyObject *loop, PyObject *when)
 {
+    core_state *state = self->module_state;
     Loop *own = loop_cast(state, loop);
     if (own == NULL || !PyFloat_CheckExact(when) || !loop_is_direct(own) || !own->call_at_is_ours
-        || !own->time_is_ours) {
-        return schedule_by_methods(state, loop, when, callback);
+        || !own->time_is_ours || !Py_IS_TYPE((PyObject *)self, state->Timeout_class)) {
+        return NULL;
     }
     double now;
     if (loop_time(own, &now) < 0) {
         return NULL;
     }
-    PyObject *args[] = {when, callback};
-    return PyFloat_AS_DOUBLE(when) <= now ? Loop_call_soon(loop, args + 1, 1, NULL)
-                                          : Loop_call_at(loop, args, 2, NULL);
+    PyObject *args[] = {when, state->timeout_expire, (PyObject *)self};
+    return PyFloat_AS_DOUBLE(when) <= now ? Loop_call_soon(loop, args + 1, 2, NULL)
+                                          : Loop_call_at(loop, args, 3, NULL);
 }
 
 int
 timeout_set_deadline(Timeout *self, PyObject *loop, PyObject *when)
 {
+    core_state *state = self->module_state;
     Py_XSETREF(self->when, Py_NewRef(when));
     if (self->handler != NULL && timeout_cancel_handler(self) < 0) {
         return -1;
@@ -119,10 +104,14 @@ timeout_set_deadline(Timeout *self, PyObject *loop, PyObject *when)
     if (when == Py_None) {
         return 0;
     }
-    PyObject *callback = on_timeout_callable(self);
-    PyObject *handler = callback == NULL ? NULL
-                                         : schedule(self->module_state, loop, when, callback);
-    Py_XDECREF(callback);
+    PyObject *handler = schedule_directly(self, loop, when);
+    if (handler == NULL && !PyErr_Occurred()) {
+        PyObject *callback = PyObject_GetAttr((PyObject *)self, state->name_on_timeout);
+        if (callback != NULL) {
+            handler = schedule_by_methods(state, loop, when, callback); // runs Python
+            Py_DECREF(callback);
+        }
+    }
     Py_XSETREF(self->handler, handler);
     return handler == NULL ? -1 : 0;
 }

@@ -333,6 +333,11 @@ timeout_init(PyObject *module, core_state *state)
     if (state_add_type(module, &state->Timeout_type, &Timeout_spec, NULL) < 0) {
         return -1;
     }
+    state->timeout_expire = PyObject_GetAttr((PyObject *)state->Timeout_type,
+                                             state->name_on_timeout);
+    if (state->timeout_expire == NULL) {
+        return -1;
+    }
     return coroutine_learn(state, &enter_kind) < 0 || coroutine_learn(state, &exit_kind) < 0
                    || function_add(module, &timeout_definition) < 0
                    || function_add(module, &timeout_at_definition) < 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import re
 import sys
 import weakref
 
@@ -427,8 +428,35 @@ class TestType:
 
     async def test_handler(self, aio):
         async with aio.timeout(60) as scope:
-            text = plain(repr(scope._timeout_handler))
-        assert 'Timeout._on_timeout()' in text
+            handler = scope._timeout_handler
+            assert 'Timeout._on_timeout()' in plain(repr(handler))
+            assert handler._callback == scope._on_timeout
+            assert handler._callback.__self__ is scope
+            assert handler._args == ()
+            scope.reschedule(0)
+            assert scope._timeout_handler._callback == scope._on_timeout
+            assert 'Timeout._on_timeout()' in plain(repr(scope._timeout_handler))
+            scope.reschedule(None)
+        assert handler._callback is None
+
+    async def test_handler_that_fails(self, aio, loop):
+        class Mine(asyncio.Task):
+            def cancel(self, msg=None):
+                raise KeyError('cancel')
+
+        async def main():
+            async with aio.timeout(0):
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+        reports = []
+        loop.set_exception_handler(lambda loop, context: reports.append(context))
+        await Mine(main(), loop=loop)
+        [report] = reports
+        assert re.fullmatch(
+            r'Exception in callback Timeout._on_timeout\(\)( at .*)?', plain(report['message'])
+        )
+        assert type(report['exception']) is KeyError
 
     async def test_cycle(self, aio):
         scope = aio.timeout(60)
