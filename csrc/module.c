@@ -41,7 +41,11 @@
 #include "sync/gather.h"
 #include "sync/shield.h"
 #include "sync/sleep.h"
+#include "sync/structured.h"
+#include "sync/task_group.h"
+#include "sync/timeout.h"
 #include "sync/wait.h"
+#include "sync/wait_for.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -137,6 +141,7 @@ static PyMethodDef core_methods[] = {
     {"_set_metaclass", core_set_metaclass, METH_VARARGS, NULL},
     {"_set_stream_types", streams_set_types, METH_VARARGS, NULL},
     {"_set_lock_classes", core_set_lock_classes, METH_VARARGS, NULL},
+    {"_set_structured", core_set_structured, METH_VARARGS, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
      "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},
@@ -186,7 +191,10 @@ core_exec(PyObject *module)
         || ensure_future_init(module) < 0
         || shield_init(module, state) < 0
         || wait_init(module, state) < 0
-        || as_completed_init_type(module, state) < 0) {
+        || as_completed_init_type(module, state) < 0
+        || timeout_init(module, state) < 0
+        || wait_for_init(module, state) < 0
+        || task_group_init(module, state) < 0) {
         return -1;
     }
     return 0;

@@ -41,6 +41,7 @@ OURS = {
     **{stock.__name__: ours for stock, ours in pyasync._streams.OURS.items()},
     **{stock.__name__: ours for stock, ours in pyasync._locks.OURS.items()},
     **{stock.__name__: ours for stock, ours in pyasync._combinators.OURS.items()},
+    **{stock.__name__: ours for stock, ours in pyasync._structured.OURS.items()},
 }
 
 

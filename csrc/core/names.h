@@ -9,6 +9,7 @@
 #define CORE_NAMES(X)                                                                        \
     X(Future, "Future")                                                                      \
     X(Task, "Task")                                                                          \
+    X(abort, "_abort")                                                                       \
     X(acquire, "acquire")                                                                    \
     X(add_done_callback, "add_done_callback")                                                \
     X(append, "append")                                                                      \
@@ -27,12 +28,14 @@
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
     X(cancelled_method, "cancelled")                                                         \
+    X(cancelling, "cancelling")                                                              \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
     X(connection_lost, "connection_lost")                                                    \
     X(connection_made, "connection_made")                                                    \
     X(context, "context")                                                                    \
+    X(cr_await, "cr_await")                                                                  \
     X(create_future, "create_future")                                                        \
     X(create_task, "create_task")                                                            \
     X(data, "data")                                                                          \
@@ -49,6 +52,7 @@
     X(eof_received, "eof_received")                                                          \
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
+    X(exceptions, "exceptions")                                                              \
     X(extend, "extend")                                                                      \
     X(fatal_error, "_fatal_error")                                                           \
     X(feed_data, "feed_data")                                                                \
@@ -64,6 +68,7 @@
     X(getnameinfo, "getnameinfo")                                                            \
     X(handle, "handle")                                                                      \
     X(handle_timeout, "_handle_timeout")                                                     \
+    X(is_base_error, "_is_base_error")                                                       \
     X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
     X(locked, "locked")                                                                      \
@@ -75,6 +80,8 @@
     X(msg, "msg")                                                                            \
     X(name, "name")                                                                          \
     X(on_handshake_complete, "_on_handshake_complete")                                       \
+    X(on_task_done, "_on_task_done")                                                         \
+    X(on_timeout, "_on_timeout")                                                             \
     X(os, "os")                                                                              \
     X(pause_reading, "pause_reading")                                                        \
     X(pause_writing, "pause_writing")                                                        \
@@ -96,6 +103,7 @@
     X(sendfile, "sendfile")                                                                  \
     X(sendto, "sendto")                                                                      \
     X(set_exception, "set_exception")                                                        \
+    X(set_name, "set_name")                                                                  \
     X(set_result, "set_result")                                                              \
     X(set_transport, "set_transport")                                                        \
     X(slow_callback_duration, "slow_callback_duration")                                      \
@@ -113,6 +121,7 @@
     X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
     X(transport, "transport")                                                                \
     X(transports, "_transports")                                                             \
+    X(uncancel, "uncancel")                                                                  \
     X(wake_maker, "_wake_maker")                                                             \
     X(write, "write")                                                                        \
     X(write_ready, "_write_ready")                                                           \
@@ -120,6 +129,7 @@
 
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
+    X(ExceptionGroup, "builtins", "ExceptionGroup")                                          \
     X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")                          \
     X(IncompleteReadError, "asyncio.exceptions", "IncompleteReadError")                      \
     X(LimitOverrunError, "asyncio.exceptions", "LimitOverrunError")                          \
@@ -127,11 +137,15 @@
     X(stock_Task, "asyncio", "Task")                                                         \
     X(stock_Handle, "asyncio.events", "Handle")                                              \
     X(stock_TimerHandle, "asyncio.events", "TimerHandle")                                    \
+    X(stock_Timeout, "asyncio.timeouts", "Timeout")                                          \
     X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
     X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
     X(futures_namespace, "asyncio.futures", "__dict__")                                      \
     X(tasks_namespace, "asyncio.tasks", "__dict__")                                          \
+    X(stock_wait_for, "asyncio.tasks", "wait_for")                                           \
+    X(stock_TaskGroup, "asyncio.taskgroups", "TaskGroup")                                    \
+    X(timeout_states, "asyncio.timeouts", "_State")                                          \
     X(unregister_task, "_asyncio", "_unregister_task")                                       \
     X(logger, "asyncio.log", "logger")                                                       \
     X(future_repr, "asyncio.base_futures", "_future_repr")                                   \

@@ -128,6 +128,9 @@ state_init(core_state *state)
     X(StreamReader_type) X(StreamProtocol_type) X(StreamWriter_type)                         \
     X(StreamReader_class) X(StreamProtocol_class) X(StreamWriter_class)                      \
     X(newline_separators)                                                                    \
+    X(Timeout_type) X(Timeout_class) X(TaskGroup_type) X(TaskGroup_class)                    \
+    X(timeout_expire)                                                                        \
+    X(name_keyword) X(name_context_keywords)                                                 \
     X(context_keyword) X(stock_eager_factory)                                               \
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
     X(discard_from_awaited_by)                                                               \
