@@ -31,7 +31,11 @@
 #include "sync/gather.h"
 #include "sync/shield.h"
 #include "sync/sleep.h"
+#include "sync/structured.h"
+#include "sync/task_group.h"
+#include "sync/timeout.h"
 #include "sync/wait.h"
+#include "sync/wait_for.h"
 
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
@@ -82,6 +86,7 @@ static PyMethodDef core_methods[] = {
     {"_tasks", core_tasks, METH_NOARGS,
      "_tasks()\n--\n\nA list of this interpreter's tasks that are not done, of any loop."},
     {"_set_metaclass", core_set_metaclass, METH_VARARGS, NULL},
+    {"_set_structured", core_set_structured, METH_VARARGS, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
      "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},
@@ -122,7 +127,10 @@ core_exec(PyObject *module)
         || ensure_future_init(module) < 0
         || shield_init(module, state) < 0
         || wait_init(module, state) < 0
-        || as_completed_init_type(module, state) < 0) {
+        || as_completed_init_type(module, state) < 0
+        || timeout_init(module, state) < 0
+        || wait_for_init(module, state) < 0
+        || task_group_init(module, state) < 0) {
         return -1;
     }
     return 0;

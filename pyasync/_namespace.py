@@ -14,7 +14,7 @@ import sys
 import types
 from importlib.machinery import ModuleSpec, PathFinder
 
-from . import _combinators, _policy, _runner, _stock, _tls, _types
+from . import _combinators, _policy, _runner, _stock, _structured, _tls, _types
 from ._loop import EventLoop
 
 PACKAGE = __package__
@@ -28,6 +28,7 @@ OURS = {  # asyncio's: ours
     asyncio.run: _runner.run,
     **_tls.OURS,
     **_combinators.OURS,
+    **_structured.OURS,
 }
 if hasattr(asyncio, 'create_eager_task_factory'):  # 3.12 and newer
     OURS[asyncio.eager_task_factory] = asyncio.create_eager_task_factory(_types.Task)

@@ -39,6 +39,7 @@ OURS = {
     'Runner': pyasync._runner.Runner,
     'eager_task_factory': pyasync.__dict__.get('eager_task_factory'),
     **{stock.__name__: ours for stock, ours in pyasync._combinators.OURS.items()},
+    **{stock.__name__: ours for stock, ours in pyasync._structured.OURS.items()},
 }
 
 

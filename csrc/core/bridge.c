@@ -279,6 +279,21 @@ bridge_swap(core_state *state, PyObject *loop, PyObject *task)
     return previous != NULL ? previous : Py_NewRef(Py_None);
 }
 
+PyObject *
+bridge_current_task(core_state *state, PyObject *loop)
+{
+    if (state->running_task_offset != 0) {
+        PyObject *task = *running_task_place(state);
+        return Py_NewRef(task == NULL ? Py_None : task);
+    }
+    if (state->current_tasks == NULL) {
+        return PyObject_CallOneArg(state->current_task, loop);
+    }
+    PyObject *task;
+    int found = PyDict_GetItemRef(state->current_tasks, loop, &task);
+    return found == 0 ? Py_NewRef(Py_None) : task;
+}
+
 static int
 call_with_loop_and_task(PyObject *function, PyObject *loop, PyObject *task)
 {

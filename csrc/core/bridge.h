@@ -45,6 +45,10 @@ bridge_flush(Loop *loop)
 /* Makes `task` (None: nobody) the current one of any loop and returns the one before, or NULL. */
 PyObject *bridge_swap(core_state *state, PyObject *loop, PyObject *task);
 
+/* The task that runs in `loop`, which is the running one, as asyncio.current_task(loop): a new
+   reference, None for nobody, or NULL. */
+PyObject *bridge_current_task(core_state *state, PyObject *loop);
+
 /* Enters and leaves by asyncio's own functions, on any loop: 0 or -1. */
 int bridge_enter_any(core_state *state, PyObject *loop, PyObject *task);
 int bridge_leave_any(core_state *state, PyObject *loop, PyObject *task);

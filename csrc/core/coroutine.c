@@ -63,6 +63,7 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     self->weakrefs = NULL;
     self->state = COROUTINE_NEW;
     self->mark = false;
+    self->is_awaiting = false;
     memset(self + 1, 0, (size_t)extra);
     return self;
 }
@@ -128,32 +129,63 @@ result_of(Coroutine *self)
                : PyObject_CallMethodNoArgs(self->future, state->name_result); // runs Python
 }
 
-/* What start() or resume() answered. */
-static PySendResult
-after_step(Coroutine *self, int status, PyObject **result)
-{
-    if (status == 0) {
-        return yield_future(self, result);
-    }
-    if (status < 0) {
-        end_keeping_exception(self);
-        return PYGEN_ERROR;
-    }
-    end(self);
-    return PYGEN_RETURN;
-}
+static PySendResult after_step(Coroutine *self, int answer, PyObject **result);
 
-/* After the future: gives `result`, or the pending exception, to the kind. */
+/* After what it waited for: gives `result`, or the pending exception, to the kind. */
 static PySendResult
 resume(Coroutine *self, PyObject **result)
 {
-    int status = *result == NULL ? -1 : 1;
+    int answer = *result == NULL ? COROUTINE_FAILED : COROUTINE_RETURNS;
     self->state = COROUTINE_RUNNING;
+    self->is_awaiting = false;
     if (self->kind->resume != NULL) {
         Py_CLEAR(self->future);
-        status = self->kind->resume(self, result); // runs Python
+        answer = self->kind->resume(self, result); // runs Python
     }
-    return after_step(self, status, result);
+    return after_step(self, answer, result);
+}
+
+/* What it awaits has been sent or thrown something and answered as PyIter_Send does. */
+static PySendResult
+after_awaitable(Coroutine *self, PySendResult answer, PyObject **result)
+{
+    if (answer == PYGEN_NEXT) {
+        self->state = COROUTINE_WAITING;
+        return PYGEN_NEXT;
+    }
+    return resume(self, result);
+}
+
+static PySendResult
+send_to_awaitable(Coroutine *self, PyObject *value, PyObject **result)
+{
+    self->state = COROUTINE_RUNNING;
+    PyObject *iterator = Py_NewRef(self->future);
+    PySendResult answer = PyIter_Send(iterator, value, result); // runs Python
+    Py_DECREF(iterator);
+    if (answer == PYGEN_ERROR && !PyErr_Occurred()) {
+        *result = Py_NewRef(Py_None); /* an iterator that has ended before */
+    }
+    return after_awaitable(self, answer, result);
+}
+
+/* What start() or resume() answered. */
+static PySendResult
+after_step(Coroutine *self, int answer, PyObject **result)
+{
+    switch (answer) {
+    case COROUTINE_WAITS:
+        return yield_future(self, result);
+    case COROUTINE_AWAITS:
+        self->is_awaiting = true;
+        return send_to_awaitable(self, Py_None, result);
+    case COROUTINE_RETURNS:
+        end(self);
+        return PYGEN_RETURN;
+    default:
+        end_keeping_exception(self);
+        return PYGEN_ERROR;
+    }
 }
 
 static PySendResult
@@ -171,6 +203,9 @@ Coroutine_am_send(PyObject *op, PyObject *value, PyObject **result)
         self->state = COROUTINE_RUNNING;
         return after_step(self, self->kind->start(self, result), result); // runs Python
     case COROUTINE_WAITING:
+        if (self->is_awaiting) {
+            return send_to_awaitable(self, value == NULL ? Py_None : value, result);
+        }
         *result = result_of(self);
         return resume(self, result);
     case COROUTINE_RUNNING:
@@ -232,6 +267,56 @@ set_thrown(PyObject *const *args, Py_ssize_t nargs)
     return 0;
 }
 
+/* Closes what it awaits, if that can be closed: 0 or -1. Runs Python. */
+static int
+close_awaitable(Coroutine *self)
+{
+    PyObject *iterator = Py_NewRef(self->future), *close, *answer = NULL;
+    self->state = COROUTINE_RUNNING;
+    int status = PyObject_GetOptionalAttr(iterator, self->module_state->name_close, &close);
+    if (status > 0) {
+        answer = PyObject_CallNoArgs(close); // runs Python
+        status = answer == NULL ? -1 : 0;
+        Py_DECREF(close);
+    }
+    Py_XDECREF(answer);
+    Py_DECREF(iterator);
+    return status;
+}
+
+/* throw() while it awaits: goes to what it awaits, where that has the method. Runs Python. */
+static PySendResult
+throw_into_awaitable(Coroutine *self, PyObject *const *args, Py_ssize_t nargs, PyObject **result)
+{
+    PyObject *throw_method = NULL;
+    *result = NULL;
+    int found = 0;
+    if (PyErr_GivenExceptionMatches(args[0], PyExc_GeneratorExit)) {
+        found = close_awaitable(self);
+    }
+    else {
+        found = PyObject_GetOptionalAttr(self->future, self->module_state->name_throw_,
+                                         &throw_method);
+    }
+    if (found == 0 && set_thrown(args, nargs) < 0) {
+        return PYGEN_ERROR;
+    }
+    if (throw_method == NULL) {
+        return resume(self, result);
+    }
+    self->state = COROUTINE_RUNNING;
+    *result = PyObject_Vectorcall(throw_method, args, (size_t)nargs, NULL); // runs Python
+    Py_DECREF(throw_method);
+    PySendResult answer = *result != NULL ? PYGEN_NEXT : PYGEN_ERROR;
+    if (answer == PYGEN_ERROR && PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        PyObject *stop = PyErr_GetRaisedException();
+        *result = Py_NewRef(((PyStopIterationObject *)stop)->value);
+        Py_DECREF(stop);
+        answer = PYGEN_RETURN;
+    }
+    return after_awaitable(self, answer, result);
+}
+
 static PyObject *
 Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -248,6 +333,11 @@ Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
         return NULL;
     }
+    PyObject *result = NULL;
+    if (self->state == COROUTINE_WAITING && self->is_awaiting) {
+        PySendResult status = throw_into_awaitable(self, args, nargs, &result);
+        return as_method_result(status, result);
+    }
     if (set_thrown(args, nargs) < 0) {
         return NULL;
     }
@@ -255,7 +345,6 @@ Coroutine_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         end_keeping_exception(self);
         return NULL;
     }
-    PyObject *result = NULL;
     PySendResult status = resume(self, &result);
     return as_method_result(status, result);
 }
@@ -269,7 +358,9 @@ Coroutine_close(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     if (self->state == COROUTINE_WAITING && self->kind->resume != NULL) {
-        PyErr_SetNone(PyExc_GeneratorExit);
+        if (!self->is_awaiting || close_awaitable(self) == 0) {
+            PyErr_SetNone(PyExc_GeneratorExit);
+        }
         PyObject *result = NULL;
         PySendResult status = resume(self, &result);
         Py_XDECREF(result);
@@ -422,6 +513,50 @@ Coroutine_dealloc(PyObject *op)
         type->tp_free(op);
     }
     Py_DECREF(type);
+}
+
+/* What __await__() returned is no iterator: TypeError, as the interpreter says it. */
+static void
+refuse_iterator(PyObject *awaitable, PyObject *iterator)
+{
+    if (AWAIT_ERROR_NAMES_TYPE) { /* %T came before it: with 3.13 */
+        PyErr_Format(PyExc_TypeError, "%T.__await__() must return an iterator, not %T", awaitable,
+                     iterator);
+    }
+    else if (PyCoro_CheckExact(iterator)) {
+        PyErr_SetString(PyExc_TypeError, "__await__() returned a coroutine");
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%s'",
+                     Py_TYPE(iterator)->tp_name);
+    }
+}
+
+PyObject *
+coroutine_awaitable_iter(core_state *state, PyObject *awaitable)
+{
+    if (PyCoro_CheckExact(awaitable)) {
+        PyObject *awaited = PyObject_GetAttr(awaitable, state->name_cr_await);
+        if (awaited != Py_None) {
+            if (awaited != NULL) {
+                PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+                Py_DECREF(awaited);
+            }
+            return NULL;
+        }
+        Py_DECREF(awaited);
+        return Py_NewRef(awaitable);
+    }
+    const PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
+    if (methods == NULL || methods->am_await == NULL) {
+        return NULL;
+    }
+    PyObject *iterator = methods->am_await(awaitable); // runs Python
+    if (iterator != NULL && (PyCoro_CheckExact(iterator) || !PyIter_Check(iterator))) {
+        refuse_iterator(awaitable, iterator);
+        Py_CLEAR(iterator);
+    }
+    return iterator;
 }
 
 static PyMethodDef Coroutine_methods[] = {

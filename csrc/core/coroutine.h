@@ -3,6 +3,8 @@
    What it does is a table of functions (coroutine_kind); what it works on lies behind the head, in
    a struct of the kind's own that begins with a Coroutine. Whenever it has to wait it yields one
    Future, and it is resumed when that Future is done; or None, to be resumed in the next iteration.
+   Or it awaits an awaitable of any kind, to which send(), throw() and close() go through, and it is
+   resumed when that one returns or raises.
 
    Invariants
    1. NEW until the first resumption, then RUNNING or WAITING (future is set), then DONE; never back.
@@ -23,6 +25,14 @@ typedef struct Coroutine Coroutine;
 
 enum { COROUTINE_MAX_FUNCTIONS = 3 };
 
+/* What start() and resume() answer. */
+enum coroutine_answer {
+    COROUTINE_FAILED = -1,
+    COROUTINE_WAITS = 0,
+    COROUTINE_RETURNS = 1,
+    COROUTINE_AWAITS = 2,
+};
+
 typedef struct {
     const char *name;     /* as the `async def` is called, and with its class */
     const char *qualname;
@@ -31,7 +41,8 @@ typedef struct {
        Tools see them (core/coroutine_frame.h), once coroutine_learn() was called. */
     const char *functions[COROUTINE_MAX_FUNCTIONS];
     /* Begins: 1 with a new reference in *result where it is done already, 0 where self->future has
-       been set to what must be waited for (a future or None), or -1. Runs Python. */
+       been set to what must be waited for (a future or None), 2 where it has been set to what
+       `await` iterates over (coroutine_awaitable_iter), or -1. Runs Python. */
     int (*start)(Coroutine *self, PyObject **result);
     /* The future is done: *result is its result, or NULL with its exception (or the one thrown into
        the coroutine) raised. Answers as start does, and owns *result: to wait again it gives that
@@ -54,10 +65,11 @@ struct Coroutine {
     PyObject_VAR_HEAD /* ob_size: what the kind's struct has beyond this one, in bytes */
     core_state *module_state;
     const coroutine_kind *kind;
-    PyObject *future;
+    PyObject *future; /* or, where it is_awaiting, the iterator of an awaitable */
     PyObject *weakrefs;
     enum coroutine_state state;
     bool mark; /* for the kind to use: there is room for it here */
+    bool is_awaiting;
 };
 
 /* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called, which
@@ -74,6 +86,10 @@ coroutine_begin(Coroutine *self)
 
 /* Finds the kind's functions, at the import of the module: 0 or -1. */
 int coroutine_learn(core_state *state, const coroutine_kind *kind);
+
+/* What `await` iterates over: a new reference, or NULL. Without an exception: it is nothing that C
+   awaits, the interpreter may. Runs Python. */
+PyObject *coroutine_awaitable_iter(core_state *state, PyObject *awaitable);
 
 int coroutine_init_type(PyObject *module, core_state *state);
 

@@ -155,11 +155,29 @@ drop_callback(Handle *self)
     Py_XDECREF(callback);
 }
 
+static bool
+is_method(Handle *self)
+{
+    return Py_SIZE(self) == 1 && !self->is_packed && self->callback != NULL
+           && self->callback == state_of((PyObject *)self)->timeout_expire;
+}
+
+PyObject *
+handle_callback(Handle *self)
+{
+    PyObject *callback = self->callback;
+    if (!is_method(self)) {
+        return Py_NewRef(callback == NULL ? Py_None : callback);
+    }
+    PyObject *object = handle_args(self)[0];
+    return Py_TYPE(callback)->tp_descr_get(callback, object, (PyObject *)Py_TYPE(object));
+}
+
 PyObject *
 handle_args_as_tuple(Handle *self)
 {
     PyObject **args = handle_args(self);
-    Py_ssize_t nargs = Py_SIZE(self);
+    Py_ssize_t nargs = is_method(self) ? 0 : Py_SIZE(self);
     if (self->is_packed) {
         return Py_XNewRef(args[0]);
     }
@@ -175,10 +193,12 @@ static PyObject *
 run_in_foreign_context(Handle *self, PyObject *args)
 {
     PyObject *run = PyObject_GetAttrString(self->context, "run");
-    PyObject *head = PyTuple_Pack(1, self->callback);
+    PyObject *callback = handle_callback(self);
+    PyObject *head = callback == NULL ? NULL : PyTuple_Pack(1, callback);
     PyObject *all = head == NULL ? NULL : PySequence_Concat(head, args);
     PyObject *answer = run == NULL || all == NULL ? NULL : PyObject_CallObject(run, all);
     Py_XDECREF(run);
+    Py_XDECREF(callback);
     Py_XDECREF(head);
     Py_XDECREF(all);
     return answer;
@@ -310,12 +330,15 @@ handle_run(core_state *state, Handle *self)
     }
     else {
         PyObject *pending = PyErr_GetRaisedException();
-        PyObject *args = handle_args_as_tuple(self);
+        PyObject *callback = handle_callback(self);
+        PyObject *args = callback == NULL ? NULL : handle_args_as_tuple(self);
         Py_XDECREF(args == NULL ? PyErr_GetRaisedException() : NULL);
         PyErr_SetRaisedException(pending);
-        status = report_callback_error(state, self->loop, (PyObject *)self, self->callback,
+        status = report_callback_error(state, self->loop, (PyObject *)self,
+                                       callback == NULL ? Py_None : callback,
                                        args == NULL ? Py_None : args,
                                        handle_note(self, NOTE_SOURCE_TRACEBACK));
+        Py_XDECREF(callback);
         Py_XDECREF(args);
     }
     self->running--;

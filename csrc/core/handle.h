@@ -107,7 +107,10 @@ void handle_release_steal(PyObject *self);
 /* For the loop's traverse: visits a handle, or what it refers to where the loop alone has it. */
 int handle_traverse_owned(core_state *state, PyObject *self, visitproc visit, void *arg);
 
-/* The arguments as Python sees them: a new tuple (or what the maker gave instead). */
+/* The callback and the arguments as Python sees them: new references, the arguments a tuple (or what
+   the maker gave instead). Of core_state.timeout_expire, whose argument is the object that it is a
+   method of, Python sees the bound method: to make that for each timer costs as much as the rest. */
+PyObject *handle_callback(Handle *self);
 PyObject *handle_args_as_tuple(Handle *self);
 
 /* Debug mode: keeps the stack of the caller. 0 or -1. Runs Python. */

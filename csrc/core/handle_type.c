@@ -162,7 +162,7 @@ static PyObject *
 get_callback(PyObject *op, void *Py_UNUSED(closure))
 {
     Handle *self = (Handle *)op;
-    return Py_NewRef(self->callback == NULL || self->is_dropped ? Py_None : self->callback);
+    return self->is_dropped ? Py_NewRef(Py_None) : handle_callback(self);
 }
 
 static PyObject *

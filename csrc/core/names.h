@@ -9,6 +9,7 @@
 #define CORE_NAMES(X)                                                                        \
     X(Future, "Future")                                                                      \
     X(Task, "Task")                                                                          \
+    X(abort, "_abort")                                                                       \
     X(add_done_callback, "add_done_callback")                                                \
     X(append, "append")                                                                      \
     X(appendleft, "appendleft")                                                              \
@@ -26,12 +27,14 @@
     X(cancelled, "CANCELLED")                                                                \
     X(cancelled_attribute, "_cancelled")                                                     \
     X(cancelled_method, "cancelled")                                                         \
+    X(cancelling, "cancelling")                                                              \
     X(check_callback, "_check_callback")                                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
     X(connection_lost, "connection_lost")                                                    \
     X(connection_made, "connection_made")                                                    \
     X(context, "context")                                                                    \
+    X(cr_await, "cr_await")                                                                  \
     X(create_future, "create_future")                                                        \
     X(create_task, "create_task")                                                            \
     X(data, "data")                                                                          \
@@ -49,6 +52,7 @@
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
     X(fatal_error, "_fatal_error")                                                           \
+    X(exceptions, "exceptions")                                                              \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
     X(future, "future")                                                                      \
@@ -60,6 +64,7 @@
     X(handle_timeout, "_handle_timeout")                                                     \
     X(handle, "handle")                                                                      \
     X(is_closing, "is_closing")                                                              \
+    X(is_base_error, "_is_base_error")                                                       \
     X(is_running, "is_running")                                                              \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
@@ -71,6 +76,8 @@
     X(on_handshake_complete, "_on_handshake_complete")                                       \
     X(os, "os")                                                                              \
     X(pause_reading, "pause_reading")                                                        \
+    X(on_task_done, "_on_task_done")                                                         \
+    X(on_timeout, "_on_timeout")                                                             \
     X(pause_writing, "pause_writing")                                                        \
     X(peername, "peername")                                                                  \
     X(pending, "PENDING")                                                                    \
@@ -87,6 +94,7 @@
     X(send, "send")                                                                          \
     X(sendfile, "sendfile")                                                                  \
     X(sendto, "sendto")                                                                      \
+    X(set_name, "set_name")                                                                  \
     X(set_exception, "set_exception")                                                        \
     X(set_result, "set_result")                                                              \
     X(slow_callback_duration, "slow_callback_duration")                                      \
@@ -102,6 +110,7 @@
     X(timer_handle_cancelled, "_timer_handle_cancelled")                                     \
     X(transport, "transport")                                                                \
     X(transports, "_transports")                                                             \
+    X(uncancel, "uncancel")                                                                  \
     X(wake_maker, "_wake_maker")                                                             \
     X(write, "write")                                                                        \
     X(write_ready, "_write_ready")                                                           \
@@ -109,16 +118,21 @@
 
 #define CORE_IMPORTS(X)                                                                      \
     X(CancelledError, "asyncio.exceptions", "CancelledError")                                \
+    X(ExceptionGroup, "builtins", "ExceptionGroup")                                          \
     X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")                          \
     X(stock_Future, "asyncio", "Future")                                                     \
     X(stock_Task, "asyncio", "Task")                                                         \
     X(stock_Handle, "asyncio.events", "Handle")                                              \
     X(stock_TimerHandle, "asyncio.events", "TimerHandle")                                    \
+    X(stock_Timeout, "asyncio.timeouts", "Timeout")                                          \
     X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
     X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
     X(futures_namespace, "asyncio.futures", "__dict__")                                      \
     X(tasks_namespace, "asyncio.tasks", "__dict__")                                          \
+    X(stock_wait_for, "asyncio.tasks", "wait_for")                                           \
+    X(stock_TaskGroup, "asyncio.taskgroups", "TaskGroup")                                    \
+    X(timeout_states, "asyncio.timeouts", "_State")                                          \
     X(unregister_task, "_asyncio", "_unregister_task")                                       \
     X(logger, "asyncio.log", "logger")                                                       \
     X(future_repr, "asyncio.base_futures", "_future_repr")                                   \

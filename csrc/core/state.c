@@ -122,6 +122,9 @@ state_init(core_state *state)
     X(DatagramTransport_type)                                                                \
     X(ReadPipeTransport_type) X(WritePipeTransport_type)                                     \
     X(TLSEngine_type) X(TLSProtocol_type) X(TLSTransport_type)                               \
+    X(Timeout_type) X(Timeout_class) X(TaskGroup_type) X(TaskGroup_class)                    \
+    X(timeout_expire)                                                                        \
+    X(name_keyword) X(name_context_keywords)                                                 \
     X(context_keyword) X(stock_eager_factory)                                               \
     X(stock_ThreadSafeHandle) X(stock_awaited_by) X(add_to_awaited_by)                       \
     X(discard_from_awaited_by)                                                               \

@@ -62,6 +62,10 @@ typedef struct {
     PyTypeObject *TLSEngine_type;
     PyTypeObject *TLSProtocol_type;
     PyTypeObject *TLSTransport_type;
+    PyTypeObject *Timeout_type;
+    PyTypeObject *Timeout_class;  /* the package's class over it, set at the package's import, */
+    PyTypeObject *TaskGroup_type;
+    PyTypeObject *TaskGroup_class; /* and so is this one */
 
 #define DECLARE_NAME(field, string) PyObject *name_##field;
     CORE_NAMES(DECLARE_NAME)
@@ -107,6 +111,24 @@ typedef struct {
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */
     bool sendfile_always_seeks;   /* where nothing was sent, too: from 3.14 on */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
+    PyObject *timeout_expire;     /* the method Timeout._on_timeout, see core/handle.h */
+    bool timeout_takes_subclasses; /* of CancelledError, and */
+    bool timeout_inserts_errors;  /* TimeoutError into other exceptions' contexts: since 3.13 */
+
+    /* sync/task_group.c: how the running version's TaskGroup goes about it. */
+    bool group_takes_subclasses;  /* of CancelledError, as such */
+    bool group_uncancels_last;    /* the parent, when the tasks are done; and cancels it again */
+    bool group_keeps_cancellation; /* that is not its own, and came while it waited */
+    bool group_passes_generator_exit; /* alone, not in a group of exceptions */
+    bool group_suppresses;        /* what is left of a cancellation */
+    bool group_forgets;           /* its parent and all errors, once it is left */
+    bool group_closes_refused;    /* coroutines */
+    bool group_names_later;       /* its tasks, when they are there */
+    bool group_passes_keywords;   /* all of them, to loop.create_task() */
+    bool group_hears_at_once;     /* of a task that is done when it is made */
+    bool group_cancels_late_tasks; /* made while an eager one cancelled the group */
+    PyObject *name_keyword;       /* ("name",) */
+    PyObject *name_context_keywords; /* ("name", "context") */
 
     Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */
     Py_ssize_t Task_place;        /* were last looked for (core/loop_schedule.c) */

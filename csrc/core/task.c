@@ -140,6 +140,18 @@ task_cancel(core_state *state, Task *self, PyObject *message)
     return future_set_extra(&self->future, EXTRA_CANCEL_MESSAGE, message) < 0 ? -1 : 1;
 }
 
+int
+task_uncancel(Task *self)
+{
+    if (self->future.task_cancels_requested > 0) {
+        self->future.task_cancels_requested--;
+        if (UNCANCEL_CLEARS_MUST_CANCEL && self->future.task_cancels_requested == 0) {
+            self->future.task_must_cancel = false;
+        }
+    }
+    return self->future.task_cancels_requested;
+}
+
 /* ---- what Python sees ---- */
 
 static PyObject *
@@ -220,14 +232,7 @@ Task_cancelling(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Task_uncancel(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    Task *self = (Task *)op;
-    if (self->future.task_cancels_requested > 0) {
-        self->future.task_cancels_requested--;
-        if (UNCANCEL_CLEARS_MUST_CANCEL && self->future.task_cancels_requested == 0) {
-            self->future.task_must_cancel = false;
-        }
-    }
-    return PyLong_FromLong(self->future.task_cancels_requested);
+    return PyLong_FromLong(task_uncancel((Task *)op));
 }
 
 static PyObject *

@@ -72,6 +72,9 @@ int task_clear(PyObject *self);
 /* As Task.cancel(): 1 where it was asked to, 0 where it is done, or -1. */
 int task_cancel(core_state *state, Task *self, PyObject *message);
 
+/* As Task.uncancel(): how many requests are left. */
+int task_uncancel(Task *self);
+
 int task_step_init_type(PyObject *module, core_state *state);
 int task_init_type(PyObject *module, core_state *state);
 
