@@ -161,7 +161,7 @@ class TestTasks:
         assert seen == ['TaskGroup <TaskGroup> cannot determine the parent task']
 
     def test_outside_a_loop(self, aio):
-        with pytest.raises(RuntimeError, match='^no running event loop$'):
+        with pytest.raises(RuntimeError, match=r'^no running event loop$'):
             aio.TaskGroup().__aenter__().send(None)
 
 
@@ -400,6 +400,7 @@ async def swallow(tell_):
 async def late(tell_):
     async def main():
         async with tell_.aio.TaskGroup() as group:
+
             async def maker():
                 await asyncio.sleep(0)
                 tasks.append(group.create_task(answer(5)))
@@ -421,7 +422,12 @@ async def late(tell_):
 @case('the state as it goes')
 async def state(tell_):
     names = (
-        '_entered', '_exiting', '_aborting', '_parent_cancel_requested', '_errors', '_base_error'
+        '_entered',
+        '_exiting',
+        '_aborting',
+        '_parent_cancel_requested',
+        '_errors',
+        '_base_error',
     )
 
     def show():

@@ -60,7 +60,7 @@ class TestStates:
                     assert repr(scope) == '<Timeout [expiring]>'
                     assert scope.expired() is True
                     with pytest.raises(
-                        RuntimeError, match='^Cannot change state of expiring Timeout$'
+                        RuntimeError, match=r'^Cannot change state of expiring Timeout$'
                     ):
                         scope.reschedule(None)
 
@@ -94,7 +94,7 @@ class TestStates:
 
     async def test_reschedule(self, aio, loop):
         scope = aio.timeout(60)
-        with pytest.raises(RuntimeError, match='^Timeout has not been entered$'):
+        with pytest.raises(RuntimeError, match=r'^Timeout has not been entered$'):
             scope.reschedule(None)
         async with scope:
             first = scope._timeout_handler
@@ -104,7 +104,7 @@ class TestStates:
             scope.reschedule(None)
             assert scope._timeout_handler is None
             scope.reschedule(loop.time() + 90)
-        with pytest.raises(RuntimeError, match='^Cannot change state of finished Timeout$'):
+        with pytest.raises(RuntimeError, match=r'^Cannot change state of finished Timeout$'):
             scope.reschedule(None)
 
     async def test_rescheduled_into_the_past(self, aio, loop):
@@ -116,9 +116,9 @@ class TestStates:
     async def test_entered_twice(self, aio):
         scope = aio.timeout(60)
         async with scope:
-            with pytest.raises(RuntimeError, match='^Timeout has already been entered$'):
+            with pytest.raises(RuntimeError, match=r'^Timeout has already been entered$'):
                 await scope.__aenter__()
-        with pytest.raises(RuntimeError, match='^Timeout has already been entered$'):
+        with pytest.raises(RuntimeError, match=r'^Timeout has already been entered$'):
             await scope.__aenter__()
 
     async def test_left_without_entering(self, aio):
@@ -133,7 +133,7 @@ class TestStates:
             await scope.__aexit__(None, None, None)
 
     def test_outside_a_loop(self, aio):
-        with pytest.raises(RuntimeError, match='^no running event loop$'):
+        with pytest.raises(RuntimeError, match=r'^no running event loop$'):
             aio.timeout(1)
         assert aio.timeout_at(1).when() == 1
 
@@ -290,6 +290,7 @@ SCENARIOS = {}
 @case('exceptions through the scope')
 async def through(tell_):
     for error in [ValueError('x'), asyncio.CancelledError('mine'), KeyError]:
+
         async def main(error=error):
             async with tell_.aio.timeout(60):
                 raise error

@@ -204,7 +204,7 @@ async def races(tell_):
         future = tell_.loop.create_future()
         task = asyncio.ensure_future(tell_.aio.wait_for(future, 60))
         await tell_.turns()
-        steps = [lambda: future.done() or future.set_result(7), task.cancel]
+        steps = [lambda future=future: future.done() or future.set_result(7), task.cancel]
         steps[first]()
         steps[second]()
         await tell_.attempt(task)
@@ -383,7 +383,7 @@ class TestCoroutine:
         async def main():
             coroutine = aio.wait_for(inner(), 60)
             coroutine.send(None)
-            with pytest.raises(RuntimeError, match='(coroutine|generator) ignored GeneratorExit'):
+            with pytest.raises(RuntimeError, match=r'(coroutine|generator) ignored GeneratorExit'):
                 coroutine.close()
             inner_error.append(1)
 
