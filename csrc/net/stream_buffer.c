@@ -8,8 +8,8 @@
 
 enum {
     SMALLEST_BYTES = 512,
-    /* From here on what is left in a large object moves into one of its size, and an object with room
-       to spare is handed on cut to its length, which costs less than copying it. */
+    /* From here on what is left in a large object moves into one of its size, and an object with
+       room to spare is handed on cut to its length, which costs less than copying it. */
     LARGE_BYTES = 16 * 1024,
 };
 

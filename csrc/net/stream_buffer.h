@@ -1,13 +1,14 @@
 /* stream_buffer.h -- what a StreamReader has received and nobody has read yet.
 
-   As long as nobody looks at it as a bytearray, it is a part of one bytes object: the very object that
-   was received, which is handed on as it is where all of it is read at once. Who asks for the bytearray
-   (reader._buffer) gets one that is the truth from then on, until he has let go of it.
+   As long as nobody looks at it as a bytearray, it is a part of one bytes object: the very object
+   that was received, which is handed on as it is where all of it is read at once. Who asks for the
+   bytearray (reader._buffer) gets one that is the truth from then on, until he has let go of it.
 
    Invariants
    1. object is NULL (empty), a bytes object of which start to end is there (at least one), or a
       bytearray, of a subclass too: then start and end are 0.
-   2. A bytes object is written to only while nobody else refers to it, and its hash is forgotten then.
+   2. A bytes object is written to only while nobody else refers to it, and its hash is forgotten
+      then.
    Source: the bytearray of asyncio.StreamReader. */
 
 #ifndef PYASYNC_NET_STREAM_BUFFER_H

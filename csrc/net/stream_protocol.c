@@ -1,4 +1,4 @@
-/* stream_protocol.c -- what a transport calls, from connection_made() to connection_lost(); the type. */
+/* stream_protocol.c -- what a transport calls, from connection_made() to connection_lost(). */
 
 #include "net/stream_protocol.h"
 
@@ -10,9 +10,7 @@
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
 
-#include <stddef.h>
-
-static const char *const hooks[] = {
+const char *const stream_protocol_hooks[] = {
     "_stream_reader", "_stream_reader_wr", "_drain_helper", "_paused", "_connection_lost", NULL,
 };
 
@@ -21,7 +19,7 @@ stream_protocol_is_plain(core_state *state, PyObject *object)
 {
     StreamProtocol *self = (StreamProtocol *)object;
     return PyObject_TypeCheck(object, state->StreamProtocol_type) && self->is_class_plain
-               ? streams_dict_is_plain(self->dict, hooks)
+               ? streams_dict_is_plain(self->dict, stream_protocol_hooks)
                : 0;
 }
 
@@ -31,9 +29,8 @@ none_or_null(int status)
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* The reader: 1 with a new reference, 0 where it is gone, or -1. */
-static int
-get_reader(StreamProtocol *self, PyObject **reader)
+int
+stream_protocol_get_reader(StreamProtocol *self, PyObject **reader)
 {
     *reader = NULL;
     if (self->reader == NULL) {
@@ -54,9 +51,8 @@ get_reader(StreamProtocol *self, PyObject **reader)
     return *reader == NULL ? -1 : 1;
 }
 
-/* Forgets it. */
-static void
-clear_reader(StreamProtocol *self)
+void
+stream_protocol_clear_reader(StreamProtocol *self)
 {
     if (self->has_linked_reader) {
         self->has_linked_reader = false;
@@ -105,8 +101,7 @@ handler_failed(StreamProtocol *self, PyObject *exception, PyObject *transport)
     PyObject *loop = Py_NewRef(self->loop);
     PyObject *message = PyUnicode_FromString("Unhandled exception in client_connected_cb");
     int status = report_to_handler(state, loop, message,
-                                   (PyObject *[][2]){{state->name_message, NULL},
-                                                     {state->name_exception, exception},
+                                   (PyObject *[][2]){{state->name_exception, exception},
                                                      {state->name_transport, transport},
                                                      {NULL, NULL}});
     Py_DECREF(loop);
@@ -148,13 +143,16 @@ static PyMethodDef client_done_method = {
 static int
 run_handler(StreamProtocol *self, PyObject *coroutine, PyObject *transport)
 {
-    PyObject *task = PyObject_CallMethodOneArg(self->loop, self->state->name_create_task, coroutine);
-    PyObject *callback = task == NULL ? NULL : PyCFunction_New(&client_done_method, (PyObject *)self);
-    PyObject *answer = NULL;
+    core_state *state = self->state;
+    PyObject *task = PyObject_CallMethodOneArg(self->loop, state->name_create_task, coroutine);
+    PyObject *callback = NULL, *answer = NULL;
+    if (task != NULL) {
+        callback = PyCFunction_New(&client_done_method, (PyObject *)self);
+    }
     if (callback != NULL) {
         Py_XSETREF(self->task, Py_NewRef(task));
         Py_XSETREF(self->client_transport, Py_NewRef(transport));
-        answer = PyObject_CallMethodOneArg(task, self->state->name_add_done_callback, callback);
+        answer = PyObject_CallMethodOneArg(task, state->name_add_done_callback, callback);
     }
     Py_XDECREF(task);
     Py_XDECREF(callback);
@@ -274,23 +272,25 @@ call_stock(PyObject *op, const char *method, PyObject *argument)
                               &argument, argument == NULL ? 0 : 1, NULL);
 }
 
-/* The one argument of a method, borrowed; or NULL where asyncio's method was called, whose answer is
-   in *answer then: of a protocol that is not plain, or of arguments that do not fit. */
+/* The one argument of a method, borrowed; or NULL where asyncio's method was called, whose answer
+   is in *answer then: of a protocol that is not plain, or of arguments that do not fit. */
 static PyObject *
-plain_argument(PyObject *op, const char *method, const args_names *parameters, PyObject *const *args,
-               Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
+plain_argument(PyObject *op, const char *method, const args_names *parameters,
+               PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
 {
     StreamProtocol *self = (StreamProtocol *)op;
     PyObject *argument = nargs == 1 && kwnames == NULL ? args[0] : NULL;
-    bool is_bound = argument != NULL || args_bind_names(parameters, args, nargs, kwnames, &argument);
+    bool is_bound = argument != NULL
+                    || args_bind_names(parameters, args, nargs, kwnames, &argument);
     if (is_bound && self->is_class_plain) {
         return argument;
     }
-    *answer = streams_call_stock(self->state->StreamProtocol_type, op, method, args, nargs, kwnames);
+    *answer = streams_call_stock(self->state->StreamProtocol_type, op, method, args, nargs,
+                                 kwnames);
     return NULL;
 }
 
-static PyObject *
+PyObject *
 StreamProtocol_connection_made(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames)
 {
@@ -304,7 +304,7 @@ StreamProtocol_connection_made(PyObject *op, PyObject *const *args, Py_ssize_t n
     if (self->reject_connection) {
         return call_stock(op, "connection_made", transport);
     }
-    int status = get_reader(self, &reader);
+    int status = stream_protocol_get_reader(self, &reader);
     if (status >= 0) {
         status = connection_made(self, reader, transport);
     }
@@ -314,7 +314,7 @@ StreamProtocol_connection_made(PyObject *op, PyObject *const *args, Py_ssize_t n
 
 /* ---- while it lasts ---- */
 
-static PyObject *
+PyObject *
 StreamProtocol_data_received(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames)
 {
@@ -325,7 +325,7 @@ StreamProtocol_data_received(PyObject *op, PyObject *const *args, Py_ssize_t nar
     if (data == NULL) {
         return answer;
     }
-    int status = get_reader(self, &reader);
+    int status = stream_protocol_get_reader(self, &reader);
     if (status > 0) {
         StreamReader *own = stream_reader_cast(self->state, reader);
         status = own != NULL ? stream_reader_feed_data(own, data)
@@ -335,7 +335,7 @@ StreamProtocol_data_received(PyObject *op, PyObject *const *args, Py_ssize_t nar
     return none_or_null(status);
 }
 
-static PyObject *
+PyObject *
 StreamProtocol_eof_received(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     StreamProtocol *self = (StreamProtocol *)op;
@@ -343,17 +343,18 @@ StreamProtocol_eof_received(PyObject *op, PyObject *Py_UNUSED(unused))
         return call_stock(op, "eof_received", NULL);
     }
     PyObject *reader;
-    int status = get_reader(self, &reader);
+    int status = stream_protocol_get_reader(self, &reader);
     if (status > 0) {
         status = feed_eof(self->state, reader);
         Py_DECREF(reader);
     }
-    /* True keeps the connection open; over TLS that is not possible, and asking for it warned of. */
+    /* True keeps the connection open; over TLS that is not possible, and asking for it warned of.
+       */
     return status < 0 ? NULL : PyBool_FromLong(!self->over_ssl);
 }
 
-/* Whether asyncio's method is to do it: in debug mode it logs. 1, 0 or -1. Raises AssertionError unless
-   it was paused as it should have been. */
+/* Whether asyncio's method is to do it: in debug mode it logs. 1, 0 or -1. Raises AssertionError
+   unless it was paused as it should have been. */
 static int
 check_flow(StreamProtocol *self, bool was_paused)
 {
@@ -367,7 +368,7 @@ check_flow(StreamProtocol *self, bool was_paused)
     return loop_is_debug(self->state, self->loop);
 }
 
-static PyObject *
+PyObject *
 StreamProtocol_pause_writing(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     StreamProtocol *self = (StreamProtocol *)op;
@@ -398,7 +399,7 @@ wake_waiters(StreamProtocol *self, PyObject *exception)
     return status;
 }
 
-static PyObject *
+PyObject *
 StreamProtocol_resume_writing(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     StreamProtocol *self = (StreamProtocol *)op;
@@ -416,7 +417,7 @@ static int
 tell_reader_of_end(StreamProtocol *self, PyObject *exception)
 {
     PyObject *reader;
-    int status = get_reader(self, &reader);
+    int status = stream_protocol_get_reader(self, &reader);
     if (status <= 0) {
         return status;
     }
@@ -455,14 +456,14 @@ connection_lost(StreamProtocol *self, PyObject *exception)
     if (self->is_paused && wake_waiters(self, exception) < 0) {
         return -1;
     }
-    clear_reader(self); // runs Python (destructors), as those below
+    stream_protocol_clear_reader(self); // runs Python (destructors), as those below
     Py_CLEAR(self->stream_writer);
     Py_CLEAR(self->task);
     Py_CLEAR(self->transport);
     return 0;
 }
 
-static PyObject *
+PyObject *
 StreamProtocol_connection_lost(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames)
 {
@@ -476,9 +477,8 @@ StreamProtocol_connection_lost(PyObject *op, PyObject *const *args, Py_ssize_t n
     return none_or_null(connection_lost((StreamProtocol *)op, exception));
 }
 
-/* The future of the connection's end, made now where nobody has asked before: borrowed, or NULL. */
-static PyObject *
-closed_future(StreamProtocol *self)
+PyObject *
+stream_protocol_closed(StreamProtocol *self)
 {
     if (self->has_future) {
         return self->closed;
@@ -498,13 +498,11 @@ closed_future(StreamProtocol *self)
     return self->closed;
 }
 
-static PyObject *
+PyObject *
 StreamProtocol_get_close_waiter(PyObject *op, PyObject *Py_UNUSED(stream))
 {
-    return Py_XNewRef(closed_future((StreamProtocol *)op));
+    return Py_XNewRef(stream_protocol_closed((StreamProtocol *)op));
 }
-
-/* ---- attributes ---- */
 
 PyObject *
 stream_protocol_waiters(StreamProtocol *self)
@@ -513,247 +511,4 @@ stream_protocol_waiters(StreamProtocol *self)
         self->drain_waiters = PyObject_CallNoArgs(self->state->deque);
     }
     return self->drain_waiters;
-}
-
-static PyObject *
-get_waiters(PyObject *op, void *Py_UNUSED(closure))
-{
-    return Py_XNewRef(stream_protocol_waiters((StreamProtocol *)op));
-}
-
-static PyObject *
-get_closed(PyObject *op, void *Py_UNUSED(closure))
-{
-    return Py_XNewRef(closed_future((StreamProtocol *)op));
-}
-
-static int
-set_closed(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    self->has_future = value != NULL && value != Py_None;
-    Py_XSETREF(self->closed, self->has_future ? Py_NewRef(value) : NULL);
-    return 0;
-}
-
-static PyObject *
-get_reader_ref(PyObject *op, void *Py_UNUSED(closure))
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    if (self->reader == NULL) {
-        Py_RETURN_NONE;
-    }
-    return self->has_linked_reader ? PyWeakref_NewRef(self->reader, NULL) : Py_NewRef(self->reader);
-}
-
-static int
-set_reader_ref(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    clear_reader(self);
-    return streams_set_object(op, value, (void *)offsetof(StreamProtocol, reader));
-}
-
-static PyObject *
-get_stream_reader(PyObject *op, void *Py_UNUSED(closure))
-{
-    PyObject *reader;
-    int status = get_reader((StreamProtocol *)op, &reader);
-    return status == 0 ? Py_NewRef(Py_None) : reader;
-}
-
-static PyMemberDef StreamProtocol_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(StreamProtocol, dict), READONLY, NULL},
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(StreamProtocol, weakrefs), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyGetSetDef StreamProtocol_getset[] = {
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {"_stream_reader", get_stream_reader, NULL, NULL, NULL},
-    {"_stream_reader_wr", get_reader_ref, set_reader_ref, NULL, NULL},
-    {"_closed", get_closed, set_closed, NULL, NULL},
-    {"_drain_waiters", get_waiters, streams_set_object, NULL,
-     (void *)offsetof(StreamProtocol, drain_waiters)},
-    STREAMS_OBJECT("_strong_reader", StreamProtocol, strong_reader),
-    STREAMS_OBJECT("_client_connected_cb", StreamProtocol, client_connected_cb),
-    STREAMS_OBJECT("_loop", StreamProtocol, loop),
-    STREAMS_OBJECT("_task", StreamProtocol, task),
-    STREAMS_OBJECT("_transport", StreamProtocol, transport),
-    STREAMS_OBJECT("_stream_writer", StreamProtocol, stream_writer),
-    STREAMS_BOOL("_paused", StreamProtocol, is_paused),
-    STREAMS_BOOL("_connection_lost", StreamProtocol, connection_lost),
-    STREAMS_BOOL("_over_ssl", StreamProtocol, over_ssl),
-    STREAMS_BOOL("_reject_connection", StreamProtocol, reject_connection),
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-/* ---- the type ---- */
-
-static PyObject *
-StreamProtocol_tp_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
-{
-    core_state *state = state_of_type(type);
-    StreamProtocol *self = (StreamProtocol *)type->tp_alloc(type, 0);
-    if (self != NULL) {
-        LIVE_ADD(state, LIVE_STREAM);
-        self->state = state;
-    }
-    return (PyObject *)self;
-}
-
-/* (stream_reader, client_connected_cb=None, loop=None). A loop to be found, a reader that is not plain
-   and errors are asyncio's matter. */
-static int
-StreamProtocol_init(PyObject *op, PyObject *args, PyObject *kwargs)
-{
-    static char *keywords[] = {"stream_reader", "client_connected_cb", "loop", NULL};
-    StreamProtocol *self = (StreamProtocol *)op;
-    core_state *state = self->state;
-    PyObject *reader, *handler = Py_None, *loop = Py_None;
-    int is_plain = streams_class_is_plain(op, state->StreamProtocol_class, hooks);
-    if (is_plain < 0) {
-        return -1;
-    }
-    self->is_class_plain = is_plain;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO", keywords, &reader, &handler, &loop)) {
-        PyErr_Clear(); /* asyncio's own method says what is wrong */
-        loop = Py_None;
-    }
-    if (!is_plain || self->loop != NULL || loop == Py_None
-        || stream_reader_cast(state, reader) == NULL) {
-        return streams_init_by_stock(state->StreamProtocol_type, op, args, kwargs);
-    }
-    self->has_linked_reader = stream_reader_link((StreamReader *)reader, &self->reader);
-    if (!self->has_linked_reader && (self->reader = PyWeakref_NewRef(reader, NULL)) == NULL) {
-        return -1;
-    }
-    self->loop = Py_NewRef(loop);
-    if (handler != Py_None) {
-        self->client_connected_cb = Py_NewRef(handler);
-        self->strong_reader = Py_NewRef(reader);
-    }
-    return 0;
-}
-
-static int
-StreamProtocol_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(self->dict);
-    Py_VISIT(self->loop);
-    if (!self->has_linked_reader) {
-        Py_VISIT(self->reader);
-    }
-    Py_VISIT(self->strong_reader);
-    Py_VISIT(self->client_connected_cb);
-    Py_VISIT(self->task);
-    Py_VISIT(self->transport);
-    Py_VISIT(self->client_transport);
-    Py_VISIT(self->stream_writer);
-    Py_VISIT(self->closed);
-    Py_VISIT(self->drain_waiters);
-    return 0;
-}
-
-static int
-StreamProtocol_clear(PyObject *op)
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    Py_CLEAR(self->dict);
-    Py_CLEAR(self->loop);
-    clear_reader(self);
-    Py_CLEAR(self->strong_reader);
-    Py_CLEAR(self->client_connected_cb);
-    Py_CLEAR(self->task);
-    Py_CLEAR(self->transport);
-    Py_CLEAR(self->client_transport);
-    Py_CLEAR(self->stream_writer);
-    self->has_future = false;
-    Py_CLEAR(self->closed);
-    Py_CLEAR(self->drain_waiters);
-    return 0;
-}
-
-/* As asyncio's __del__: the error that ended the connection has been seen by the reader. */
-static void
-StreamProtocol_finalize(PyObject *op)
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    if (!self->has_future) {
-        return;
-    }
-    PyObject *pending = PyErr_GetRaisedException();
-    int is_done = streams_is_done(self->state, self->closed);
-    int is_cancelled = is_done > 0 ? streams_is_cancelled(self->state, self->closed) : is_done;
-    if (is_done > 0 && is_cancelled == 0) {
-        Py_XDECREF(PyObject_CallMethodNoArgs(self->closed, self->state->name_exception));
-    }
-    if (PyErr_Occurred()) {
-        PyErr_WriteUnraisable(op);
-    }
-    if (pending != NULL) {
-        PyErr_SetRaisedException(pending);
-    }
-}
-
-static void
-StreamProtocol_dealloc(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    if (PyObject_CallFinalizerFromDealloc(op) < 0) {
-        return; /* resurrected */
-    }
-    PyObject_GC_UnTrack(op);
-    if (((StreamProtocol *)op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
-    (void)StreamProtocol_clear(op); // runs Python (destructors)
-    LIVE_SUB(state_of_dying_type(type), LIVE_STREAM);
-    type->tp_free(op);
-    Py_DECREF(type);
-}
-
-#define DOC(signature) signature "\n--\n\nAs asyncio.StreamReaderProtocol."
-
-static PyMethodDef StreamProtocol_methods[] = {
-    {"connection_made", FAST_METHOD(StreamProtocol_connection_made),
-     DOC("connection_made($self, transport)")},
-    {"connection_lost", FAST_METHOD(StreamProtocol_connection_lost),
-     DOC("connection_lost($self, exc)")},
-    {"data_received", FAST_METHOD(StreamProtocol_data_received), DOC("data_received($self, data)")},
-    {"eof_received", StreamProtocol_eof_received, METH_NOARGS, DOC("eof_received($self)")},
-    {"pause_writing", StreamProtocol_pause_writing, METH_NOARGS, DOC("pause_writing($self)")},
-    {"resume_writing", StreamProtocol_resume_writing, METH_NOARGS, DOC("resume_writing($self)")},
-    {"_get_close_waiter", StreamProtocol_get_close_waiter, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyType_Slot StreamProtocol_slots[] = {
-    {Py_tp_doc, "StreamReaderProtocol(stream_reader, client_connected_cb=None, loop=None)\n--\n\n"
-                "Feeds a StreamReader. As asyncio.StreamReaderProtocol."},
-    {Py_tp_new, StreamProtocol_tp_new},
-    {Py_tp_init, StreamProtocol_init},
-    {Py_tp_traverse, StreamProtocol_traverse},
-    {Py_tp_clear, StreamProtocol_clear},
-    {Py_tp_finalize, StreamProtocol_finalize},
-    {Py_tp_dealloc, StreamProtocol_dealloc},
-    {Py_tp_methods, StreamProtocol_methods},
-    {Py_tp_members, StreamProtocol_members},
-    {Py_tp_getset, StreamProtocol_getset},
-    {0, NULL},
-};
-
-static PyType_Spec StreamProtocol_spec = {
-    .name = "pyasync._core.StreamReaderProtocol",
-    .basicsize = sizeof(StreamProtocol),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
-    .slots = StreamProtocol_slots,
-};
-
-int
-stream_protocol_init_type(PyObject *module, core_state *state)
-{
-    return state_add_type(module, &state->StreamProtocol_type, &StreamProtocol_spec, NULL);
 }

@@ -140,11 +140,11 @@ none_or_null(int status)
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* The one argument of a method of a plain reader, borrowed; or NULL: then asyncio's method is called with
-   what we got, and *answer is its. */
+/* The one argument of a method of a plain reader, borrowed; or NULL: then asyncio's method is
+   called with what we got, and *answer is its. */
 static PyObject *
-plain_argument(PyObject *op, const char *method, const args_names *parameters, PyObject *const *args,
-               Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
+plain_argument(PyObject *op, const char *method, const args_names *parameters,
+               PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
 {
     PyObject *argument = NULL;
     int is_plain = stream_reader_is_plain((StreamReader *)op);
@@ -174,12 +174,12 @@ StreamReader_feed_data(PyObject *op, PyObject *const *args, Py_ssize_t nargs, Py
 static PyObject *
 StreamReader_feed_eof(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    int is_plain = stream_reader_is_plain((StreamReader *)op);
+    StreamReader *self = (StreamReader *)op;
+    int is_plain = stream_reader_is_plain(self);
     if (is_plain == 0) {
-        return streams_call_stock(((StreamReader *)op)->state->StreamReader_type, op, "feed_eof", NULL,
-                                  0, NULL);
+        return streams_call_stock(self->state->StreamReader_type, op, "feed_eof", NULL, 0, NULL);
     }
-    return none_or_null(is_plain < 0 ? -1 : stream_reader_feed_eof((StreamReader *)op));
+    return none_or_null(is_plain < 0 ? -1 : stream_reader_feed_eof(self));
 }
 
 static PyObject *
@@ -403,8 +403,9 @@ static PyMethodDef StreamReader_methods[] = {
 };
 
 static PyType_Slot StreamReader_slots[] = {
-    {Py_tp_doc, "StreamReader(limit=65536, loop=None)\n--\n\nWhat was received, to be awaited; limit is "
-                "in bytes.\n\nRaises ValueError unless limit > 0. As asyncio.StreamReader."},
+    {Py_tp_doc, "StreamReader(limit=65536, loop=None)\n--\n\nWhat was received, to be awaited; "
+                "limit is in bytes.\n\nRaises ValueError unless limit > 0. As "
+                "asyncio.StreamReader."},
     {Py_tp_new, StreamReader_tp_new},
     {Py_tp_init, StreamReader_init},
     {Py_tp_traverse, StreamReader_traverse},

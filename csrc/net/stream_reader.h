@@ -1,14 +1,17 @@
-/* stream_reader.h -- what was received and not read yet, and the one coroutine that waits for more.
+/* stream_reader.h -- what was received and not read yet, and the one coroutine that waits for
+   more.
 
-   The type is the first base of the package's StreamReader; asyncio's is the second (net/streams.h).
+   The type is the first base of the package's StreamReader; asyncio's is the second
+   (net/streams.h).
 
    Invariants
    1. waiter is the future of the coroutine that waits, NULL once that is told of anything.
-   2. limit_bytes is limit as a number, the largest where it is larger, or -1: no int at all. Then all
-      is left to asyncio's methods.
-   3. linked_from is NULL, or the place of the one borrowed pointer to the reader, which it sets to NULL when
-      it goes: its protocol's, which asyncio has by a weakref.
-   4. is_class_plain: the object's class has nothing of its own in the place of what the methods here call.
+   2. limit_bytes is limit as a number, the largest where it is larger, or -1: no int at all. Then
+      all is left to asyncio's methods.
+   3. linked_from is NULL, or the place of the one borrowed pointer to the reader, which it sets to
+      NULL when it goes: its protocol's, which asyncio has by a weakref.
+   4. is_class_plain: the object's class has nothing of its own in the place of what the methods
+      here call.
    Ownership: every object field is a reference, NULL for None.
    Source: asyncio.StreamReader. */
 
@@ -46,8 +49,8 @@ void stream_reader_unlink(StreamReader *self);
 /* Whether the methods here may do the work of asyncio's: 1, 0 or -1. */
 int stream_reader_is_plain(StreamReader *self);
 
-/* `object` as a reader that is nobody's subclass and has no attributes of its own, or NULL: its methods
-   may be called as C functions. */
+/* `object` as a reader that is nobody's subclass and has no attributes of its own, or NULL: its
+   methods may be called as C functions. */
 static inline StreamReader *
 stream_reader_cast(const core_state *state, PyObject *object)
 {
@@ -67,7 +70,7 @@ int stream_reader_set_transport(StreamReader *self, PyObject *transport);
 /* Has the transport read on, where it was paused and no more than the limit is left: 0 or -1. */
 int stream_reader_maybe_resume(StreamReader *self);
 
-/* The reading methods, each a coroutine (net/stream_reader_calls.c). */
+/* The reading methods, each a coroutine (net/stream_reader_calls.c, stream_reader_lines.c). */
 DECLARE_FAST_METHOD(StreamReader_read);
 DECLARE_FAST_METHOD(StreamReader_readexactly);
 DECLARE_FAST_METHOD(StreamReader_readuntil);

@@ -43,7 +43,8 @@ state_of_stream(StreamTransport *self)
 /* Sends what was held back, if anything was; reports errors itself (net/stream_write.c). */
 void stream_flush(Transport *transport);
 
-/* Has small writes of this iteration held back from the first one on: for who knows that more follow. */
+/* Has small writes of this iteration held back from the first one on: for who knows that more
+   follow. */
 static inline void
 stream_hold_back(StreamTransport *self)
 {

@@ -39,8 +39,8 @@ static PyObject *
 call_stock(PyObject *op, const char *method, PyObject *const *args, Py_ssize_t nargs,
            PyObject *kwnames)
 {
-    return streams_call_stock(((StreamWriter *)op)->state->StreamWriter_type, op, method, args, nargs,
-                              kwnames);
+    StreamWriter *self = (StreamWriter *)op;
+    return streams_call_stock(self->state->StreamWriter_type, op, method, args, nargs, kwnames);
 }
 
 /* ---- drain ---- */
@@ -105,8 +105,10 @@ wait_for_room(Drain *self, PyObject **result)
     core_state *state = protocol->state;
     PyObject *waiter = streams_new_future(state, protocol->loop); // runs Python
     PyObject *waiters = waiter == NULL ? NULL : stream_protocol_waiters(protocol);
-    PyObject *answer = waiters == NULL ? NULL
-                                       : PyObject_CallMethodOneArg(waiters, state->name_append, waiter);
+    PyObject *answer = NULL;
+    if (waiters != NULL) {
+        answer = PyObject_CallMethodOneArg(waiters, state->name_append, waiter);
+    }
     if (answer == NULL) {
         Py_XDECREF(waiter);
         return -1;
@@ -249,7 +251,7 @@ write_by(PyObject *op, const char *method, PyObject *name, fast_method own_metho
         if (reader != NULL && stream_buffer_size(&reader->buffer) > 0) {
             stream_hold_back((StreamTransport *)transport); /* its answer follows soon */
         }
-        answer = own_method(transport, &data, 1, NULL); // runs Python where that fails or pauses the protocol
+        answer = own_method(transport, &data, 1, NULL); // runs Python where that fails
         Py_DECREF(transport);
     }
     else {

@@ -1,6 +1,8 @@
-/* stream_writer.h -- a transport to write to, and the coroutine that waits until it has taken enough.
+/* stream_writer.h -- a transport to write to, and the coroutine that waits until it has taken
+   enough.
 
-   The type is the first base of the package's StreamWriter; asyncio's is the second (net/streams.h).
+   The type is the first base of the package's StreamWriter; asyncio's is the second
+   (net/streams.h).
 
    Ownership: every object field is a reference, NULL for None.
    Source: asyncio.StreamWriter. */
