@@ -201,7 +201,7 @@ sync_create_future(SyncObject *self)
     return future;
 }
 
-int
+void
 sync_number_set(sync_number *self, PyObject *value)
 {
     PyObject *odd = NULL;
@@ -218,7 +218,6 @@ sync_number_set(sync_number *self, PyObject *value)
     }
     self->value = number;
     Py_XSETREF(self->odd, Py_XNewRef(odd));
-    return 0;
 }
 
 PyObject *
@@ -312,7 +311,13 @@ sync_get_number(PyObject *self, void *offset)
 int
 sync_set_number(PyObject *self, PyObject *value, void *offset)
 {
-    return refuse_deletion(value) < 0 ? -1 : sync_number_set(field_at(self, offset), value);
+    if (refuse_deletion(value) < 0) {
+        return -1;
+    }
+    sync_number *number = field_at(self, offset);
+    sync_number_set(number, value);
+    ((SyncObject *)self)->is_overridden |= number->odd != NULL;
+    return 0;
 }
 
 int
