@@ -94,6 +94,18 @@ core_set_lock_classes(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* The package tells of each class that it makes over a type of csrc/sync. */
+static PyObject *
+core_adopt(PyObject *module, PyObject *type)
+{
+    if (!PyType_Check(type)) {
+        PyErr_SetString(PyExc_TypeError, "a class was expected");
+        return NULL;
+    }
+    return sync_adopt(state_of_module(module), (PyTypeObject *)type) < 0 ? NULL
+                                                                        : Py_NewRef(Py_None);
+}
+
 #ifdef PYASYNC_DEBUG
 
 static PyObject *
@@ -142,6 +154,7 @@ static PyMethodDef core_methods[] = {
     {"_set_stream_types", streams_set_types, METH_VARARGS, NULL},
     {"_set_lock_classes", core_set_lock_classes, METH_VARARGS, NULL},
     {"_set_structured", core_set_structured, METH_VARARGS, NULL},
+    {"_adopt", core_adopt, METH_O, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
      "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},

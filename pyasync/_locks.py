@@ -86,6 +86,18 @@ class PriorityQueue(_core.PriorityQueue, Queue, asyncio.PriorityQueue):
     __slots__ = ()
 
 
+for _class in (
+    Lock,
+    Event,
+    Condition,
+    Semaphore,
+    BoundedSemaphore,
+    Queue,
+    LifoQueue,
+    PriorityQueue,
+):
+    _core._adopt(_class)
+del _class
 _core._set_lock_classes(Lock, Event)
 
 OURS = {  # asyncio's: ours

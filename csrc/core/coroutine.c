@@ -28,18 +28,18 @@ take_spare(core_state *state, Py_ssize_t extra_bytes)
     Coroutine *self = state->spare_coroutines[index].first;
     state->spare_coroutines[index].first = self->future;
     state->spare_coroutines[index].count--;
-    PyObject_InitVar((PyVarObject *)self, state->Coroutine_type, extra_bytes);
+    Py_SET_REFCNT((PyObject *)self, 1); /* its type it has kept, with a reference */
     return self;
 }
 
-/* Whether the memory of a dead, untracked one was taken in. */
+/* Whether the memory of a dead, untracked one was taken in, with its reference to its type. */
 static inline bool
 keep_spare(core_state *state, Coroutine *self)
 {
     size_t index = spare_index(Py_SIZE(self));
     if (index >= SPARE_COROUTINE_SIZES || state->Coroutine_type != Py_TYPE(self)
         || state->spare_coroutines[index].count == SPARE_COROUTINES
-        || PyObject_GC_IsFinalized((PyObject *)self)) { /* that would be so for the next, too */
+        || self->is_finalized) { /* to the GC that would be so for the next one, too */
         return false;
     }
     self->future = state->spare_coroutines[index].first;
@@ -54,8 +54,10 @@ coroutine_drop_spare(core_state *state)
     for (size_t index = 0; index < SPARE_COROUTINE_SIZES; index++) {
         Coroutine *self;
         while ((self = state->spare_coroutines[index].first) != NULL) {
+            PyTypeObject *type = Py_TYPE(self);
             state->spare_coroutines[index].first = self->future;
             PyObject_GC_Del(self);
+            Py_DECREF(type);
         }
         state->spare_coroutines[index].count = 0;
     }
@@ -81,6 +83,7 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     self->state = COROUTINE_NEW;
     self->mark = false;
     self->is_awaiting = false;
+    self->is_finalized = false;
     memset(self + 1, 0, (size_t)extra);
     return self;
 }
@@ -496,6 +499,7 @@ Coroutine_finalize(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyObject *pending = PyErr_GetRaisedException();
+    self->is_finalized = true;
     int status = 0;
     if (self->state == COROUTINE_NEW) {
         status = PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
@@ -529,15 +533,18 @@ Coroutine_dealloc(PyObject *op)
     if (self->state != COROUTINE_DONE) {
         end_keeping_exception(self);
     }
-    core_state *state = state_of_dying_type(type);
-    LIVE_SUB(state, LIVE_COROUTINE);
-    if (state != NULL) {
-        stop_iteration_forget(state); // runs Python (destructors)
-    }
-    if (state == NULL || !keep_spare(state, self)) {
+    if (((PyHeapTypeObject *)type)->ht_module == NULL) { /* the GC has taken the module apart */
         type->tp_free(op);
+        Py_DECREF(type);
+        return;
     }
-    Py_DECREF(type);
+    core_state *state = self->module_state;
+    LIVE_SUB(state, LIVE_COROUTINE);
+    stop_iteration_forget(state); // runs Python (destructors)
+    if (!keep_spare(state, self)) {
+        type->tp_free(op);
+        Py_DECREF(type);
+    }
 }
 
 /* What __await__() returned is no iterator: TypeError, as the interpreter says it. */

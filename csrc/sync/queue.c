@@ -30,13 +30,13 @@ has_own_event(const Queue *self)
 }
 
 bool
-queue_is_plain(Queue *self)
+queue_has_own_parts(const Queue *self)
 {
     const core_state *state = self->head.state;
-    return sync_is_plain(&self->head) && self->maxsize.odd == NULL && self->unfinished.odd == NULL
-           && has_own_items(self) && is_none_or_deque(state, self->getters)
+    return has_own_items(self) && is_none_or_deque(state, self->getters)
            && is_none_or_deque(state, self->putters)
-           && (self->finished == NULL || has_own_event(self));
+           && (self->finished == NULL
+               || PyObject_TypeCheck(self->finished, state->Event_type));
 }
 
 int

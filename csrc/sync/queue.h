@@ -5,8 +5,7 @@
 
    Invariants
    1. finished is NULL until somebody asks for it; then it is set exactly where unfinished is 0.
-   2. Where maxsize.odd or unfinished.odd is set, or a container is of another type than the one
-      made here, asyncio's own methods do the work.
+   2. Where head.is_overridden is not set, queue_has_own_parts(), and both numbers hold values.
    Source: asyncio.queues. */
 
 #ifndef PYASYNC_SYNC_QUEUE_H
@@ -28,7 +27,8 @@ typedef struct {
     bool is_shutdown;
 } Queue;
 
-bool queue_is_plain(Queue *self);
+/* Whether items, getters, putters and finished are what queue_reset() would make. */
+bool queue_has_own_parts(const Queue *self);
 
 /* Makes it empty, with a container as the class has it: 0 or -1. */
 int queue_reset(Queue *self);

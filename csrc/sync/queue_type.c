@@ -49,8 +49,9 @@ Queue_init(PyObject *op, PyObject *args, PyObject *kwargs)
         Py_CLEAR(self->maxsize.odd);
         self->maxsize.value = 0;
     }
-    else if (sync_number_set(&self->maxsize, maxsize) < 0) {
-        return -1;
+    else {
+        sync_number_set(&self->maxsize, maxsize);
+        self->head.is_overridden |= self->maxsize.odd != NULL;
     }
     return queue_reset(self);
 }
@@ -59,7 +60,7 @@ static PyObject *
 Queue_qsize(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    return queue_is_plain(self) ? PyLong_FromSsize_t(queue_count(self))
+    return sync_is_plain(&self->head) ? PyLong_FromSsize_t(queue_count(self))
                                 : sync_call_stock_bare(&self->head, "qsize");
 }
 
@@ -67,7 +68,7 @@ static PyObject *
 Queue_empty(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    return queue_is_plain(self) ? PyBool_FromLong(queue_is_empty(self))
+    return sync_is_plain(&self->head) ? PyBool_FromLong(queue_is_empty(self))
                                 : sync_call_stock_bare(&self->head, "empty");
 }
 
@@ -75,7 +76,7 @@ static PyObject *
 Queue_full(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    return queue_is_plain(self) ? PyBool_FromLong(queue_is_full(self))
+    return sync_is_plain(&self->head) ? PyBool_FromLong(queue_is_full(self))
                                 : sync_call_stock_bare(&self->head, "full");
 }
 
@@ -83,7 +84,7 @@ static PyObject *
 Queue_put(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Queue *self = (Queue *)op;
-    if (nargs != 1 || kwnames != NULL || !queue_is_plain(self)) {
+    if (nargs != 1 || kwnames != NULL || !sync_is_plain(&self->head)) {
         return sync_call_stock(&self->head, "put", args, nargs, kwnames);
     }
     return queue_put(self, args[0]);
@@ -93,7 +94,7 @@ static PyObject *
 Queue_put_nowait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Queue *self = (Queue *)op;
-    if (nargs != 1 || kwnames != NULL || !queue_is_plain(self)) {
+    if (nargs != 1 || kwnames != NULL || !sync_is_plain(&self->head)) {
         return sync_call_stock(&self->head, "put_nowait", args, nargs, kwnames);
     }
     return queue_put_now(self, args[0]) < 0 ? NULL : Py_NewRef(Py_None);
@@ -103,14 +104,14 @@ static PyObject *
 Queue_get(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    return queue_is_plain(self) ? queue_get(self) : sync_call_stock_bare(&self->head, "get");
+    return sync_is_plain(&self->head) ? queue_get(self) : sync_call_stock_bare(&self->head, "get");
 }
 
 static PyObject *
 Queue_get_nowait(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    return queue_is_plain(self) ? queue_get_now(self)
+    return sync_is_plain(&self->head) ? queue_get_now(self)
                                 : sync_call_stock_bare(&self->head, "get_nowait");
 }
 
@@ -118,7 +119,7 @@ static PyObject *
 Queue_task_done(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    if (!queue_is_plain(self)) {
+    if (!sync_is_plain(&self->head)) {
         return sync_call_stock_bare(&self->head, "task_done");
     }
     return queue_task_done(self) < 0 ? NULL : Py_NewRef(Py_None);
@@ -128,13 +129,41 @@ static PyObject *
 Queue_join(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Queue *self = (Queue *)op;
-    return queue_is_plain(self) ? queue_join(self) : sync_call_stock_bare(&self->head, "join");
+    return sync_is_plain(&self->head) ? queue_join(self) : sync_call_stock_bare(&self->head, "join");
 }
 
 static PyObject *
 get_finished(PyObject *op, void *Py_UNUSED(closure))
 {
     return queue_finished((Queue *)op);
+}
+
+static int
+set_part(PyObject *op, PyObject *value, void *offset)
+{
+    Queue *self = (Queue *)op;
+    int status = sync_set_object(op, value, offset);
+    self->head.is_overridden |= !queue_has_own_parts(self);
+    return status;
+}
+
+static PyObject *
+get_items(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *items = ((Queue *)op)->items;
+    if (items == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "_queue");
+    }
+    return Py_XNewRef(items);
+}
+
+static int
+set_items(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    Queue *self = (Queue *)op;
+    Py_XSETREF(self->items, Py_XNewRef(value));
+    self->head.is_overridden |= !queue_has_own_parts(self);
+    return 0;
 }
 
 static int
@@ -189,19 +218,15 @@ static PyMethodDef Queue_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyMemberDef Queue_members[] = {
-    {"_queue", T_OBJECT_EX, offsetof(Queue, items), 0, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
 static PyGetSetDef Queue_getset[] = {
     SYNC_GETSET,
     {"maxsize", sync_get_number, NULL, "As asyncio.Queue.maxsize.",
      (void *)offsetof(Queue, maxsize)},
     {"_maxsize", sync_get_number, sync_set_number, NULL, (void *)offsetof(Queue, maxsize)},
-    {"_getters", waiters_get, sync_set_object, NULL, (void *)offsetof(Queue, getters)},
-    {"_putters", waiters_get, sync_set_object, NULL, (void *)offsetof(Queue, putters)},
-    {"_finished", get_finished, sync_set_object, NULL, (void *)offsetof(Queue, finished)},
+    {"_queue", get_items, set_items, NULL, NULL},
+    {"_getters", waiters_get, set_part, NULL, (void *)offsetof(Queue, getters)},
+    {"_putters", waiters_get, set_part, NULL, (void *)offsetof(Queue, putters)},
+    {"_finished", get_finished, set_part, NULL, (void *)offsetof(Queue, finished)},
     {"_unfinished_tasks", sync_get_number, sync_set_number, NULL,
      (void *)offsetof(Queue, unfinished)},
     {"_is_shutdown", sync_get_bool, sync_set_bool, NULL, (void *)offsetof(Queue, is_shutdown)},
@@ -213,7 +238,6 @@ static PyType_Slot Queue_slots[] = {
     {Py_tp_new, Queue_new},
     {Py_tp_init, Queue_init},
     {Py_tp_methods, Queue_methods},
-    {Py_tp_members, Queue_members},
     {Py_tp_getset, Queue_getset},
     SYNC_SLOTS(Queue_clear, Queue_traverse),
     {0, NULL},

@@ -11,12 +11,6 @@ typedef struct {
     sync_number bound; /* of a BoundedSemaphore */
 } Semaphore;
 
-static bool
-is_plain(Semaphore *self)
-{
-    return sync_is_plain(&self->head) && self->value.odd == NULL && self->bound.odd == NULL;
-}
-
 /* The first who is not woken yet may have it: 1, 0 where there is nobody, or -1. May run Python. */
 static int
 wake_next(Semaphore *self)
@@ -215,7 +209,7 @@ static PyObject *
 Semaphore_locked(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Semaphore *self = (Semaphore *)op;
-    if (!is_plain(self)) {
+    if (!sync_is_plain(&self->head)) {
         return sync_call_stock_bare(&self->head, "locked");
     }
     int locked = is_locked(self);
@@ -231,34 +225,18 @@ Semaphore_acquire(PyObject *op, PyObject *Py_UNUSED(unused))
         .resume = acquire_resume,
     };
     SyncObject *self = (SyncObject *)op;
-    return is_plain((Semaphore *)op) ? waiting_new(self, &acquire_kind, NULL)
-                                     : sync_call_stock_bare(self, "acquire");
+    return sync_is_plain(self) ? waiting_new(self, &acquire_kind, NULL)
+                               : sync_call_stock_bare(self, "acquire");
 }
 
 static PyObject *
 Semaphore_release(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     SyncObject *self = (SyncObject *)op;
-    if (!is_plain((Semaphore *)op)) {
+    if (!sync_is_plain(self)) {
         return sync_call_stock_bare(self, "release");
     }
     return self->class->acquirable->release(self) < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static PyObject *
-Semaphore_aenter(PyObject *op, PyObject *unused)
-{
-    return is_plain((Semaphore *)op) ? Acquirable_aenter(op, unused)
-                                     : sync_call_stock_bare((SyncObject *)op, "__aenter__");
-}
-
-static PyObject *
-Semaphore_aexit(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    if (!is_plain((Semaphore *)op)) {
-        return sync_call_stock((SyncObject *)op, "__aexit__", args, nargs, kwnames);
-    }
-    return Acquirable_aexit(op, args, nargs, kwnames);
 }
 
 static int
@@ -289,7 +267,7 @@ static PyMethodDef Semaphore_methods[] = {
     {"release", Semaphore_release, METH_NOARGS,
      "release($self, /)\n--\n\nCount up by one, and wake who has waited longest. As "
      "asyncio.Semaphore.release."},
-    CONTEXT_MANAGER_METHODS(Semaphore_aenter, Semaphore_aexit),
+    CONTEXT_MANAGER_METHODS(Acquirable_aenter, Acquirable_aexit),
     {NULL, NULL, 0, NULL},
 };
 

@@ -2,7 +2,6 @@
 
    Invariants
    1. value counts what neither somebody has nor a woken waiter is about to take.
-   2. Where value.odd is set asyncio's own methods do the work.
    Source: asyncio.locks.Semaphore. Before 3.13 a cancelled or served waiter wakes one more only. */
 
 #ifndef PYASYNC_SYNC_SEMAPHORE_H

@@ -43,12 +43,56 @@ sync_class_init(core_state *state, const sync_class *class, PyTypeObject *type)
     PyObject *methods = PyList_New(0), *data = PyList_New(0), *both = NULL;
     if (methods != NULL && data != NULL && add_pairs(methods, class->methods, ours, stock) == 0
         && add_pairs(data, class->data, ours, stock) == 0) {
-        both = PyTuple_Pack(2, methods, data);
+        both = PyTuple_Pack(3, methods, data, ours);
     }
     Py_XDECREF(methods);
     Py_XDECREF(data);
     Py_XSETREF(state->sync_attributes[class->index], both);
     return both == NULL ? -1 : 0;
+}
+
+/* Takes what the type has under the names of the pairs in place of what is in them: 0 or -1. */
+static int
+update_pairs(PyObject *pairs, PyObject *type)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs); i++) {
+        PyObject *name = PyTuple_GET_ITEM(PyList_GET_ITEM(pairs, i), 0);
+        PyObject *found = PyObject_GetAttr(type, name);
+        PyObject *pair = found == NULL ? NULL : PyTuple_Pack(2, name, found);
+        Py_XDECREF(found);
+        if (pair == NULL || PyList_SetItem(pairs, i, pair) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+sync_adopt(core_state *state, PyTypeObject *type)
+{
+    PyTypeObject *base = type->tp_base;
+    for (PyMethodDef *method = base->tp_methods; method != NULL && method->ml_name != NULL;
+         method++) {
+        PyObject *descriptor = PyDescr_NewMethod(type, method);
+        int status = descriptor == NULL ? -1
+                                        : PyObject_SetAttrString((PyObject *)type,
+                                                                 method->ml_name, descriptor);
+        Py_XDECREF(descriptor);
+        if (status < 0) {
+            return -1;
+        }
+    }
+    for (int i = 0; i < SYNC_CLASS_COUNT; i++) {
+        PyObject *attributes = state->sync_attributes[i];
+        if (PyTuple_GET_ITEM(attributes, 2) == (PyObject *)base) {
+            return update_pairs(PyTuple_GET_ITEM(attributes, 0), (PyObject *)type) < 0
+                           || update_pairs(PyTuple_GET_ITEM(attributes, 1), (PyObject *)type) < 0
+                       ? -1
+                       : 0;
+        }
+    }
+    PyErr_SetString(PyExc_TypeError, "a class right over one of ours was expected");
+    return -1;
 }
 
 /* 1 where the type has every name of the pairs as it was at import, 0, or -1. */
@@ -201,7 +245,7 @@ sync_create_future(SyncObject *self)
     return future;
 }
 
-int
+void
 sync_number_set(sync_number *self, PyObject *value)
 {
     PyObject *odd = NULL;
@@ -218,7 +262,6 @@ sync_number_set(sync_number *self, PyObject *value)
     }
     self->value = number;
     Py_XSETREF(self->odd, Py_XNewRef(odd));
-    return 0;
 }
 
 PyObject *
@@ -312,7 +355,13 @@ sync_get_number(PyObject *self, void *offset)
 int
 sync_set_number(PyObject *self, PyObject *value, void *offset)
 {
-    return refuse_deletion(value) < 0 ? -1 : sync_number_set(field_at(self, offset), value);
+    if (refuse_deletion(value) < 0) {
+        return -1;
+    }
+    sync_number *number = field_at(self, offset);
+    sync_number_set(number, value);
+    ((SyncObject *)self)->is_overridden |= number->odd != NULL;
+    return 0;
 }
 
 int

@@ -7,7 +7,8 @@
 
    Invariants
    1. sync_is_plain() says that every name in class->methods and class->data is found in the type as
-      it was at import, and no name of class->methods on the instance.
+      it was at import, no name of class->methods on the instance, and that the attributes are of
+      the types made here: whatever else Python assigns sets is_overridden, for good.
    2. loop is NULL until the object had to wait for the first time.
    Ownership: loop is a reference; class is static.
    Source: asyncio.mixins._LoopBoundMixin. */
@@ -46,7 +47,7 @@ struct SyncObject {
     core_state *state;
     const sync_class *class;
     PyObject *loop;
-    bool is_overridden; /* on the instance */
+    bool is_overridden; /* on the instance, or an attribute was assigned that C does not work on */
 };
 
 /* A number that Python may assign: most often an int that fits, else kept as it is. */
@@ -57,6 +58,11 @@ typedef struct {
 
 /* Remembers what asyncio's class and ours have under the names of `class`: 0 or -1. */
 int sync_class_init(core_state *state, const sync_class *class, PyTypeObject *type);
+
+/* `type` is Python's class right over one of ours: it gets the methods as its own, for the interpreter
+   calls those of the very class faster than inherited ones, and is the measure of what is plain from
+   now on. 0 or -1. */
+int sync_adopt(core_state *state, PyTypeObject *type);
 
 /* tp_new's work. */
 PyObject *sync_new(PyTypeObject *type, const sync_class *class);
@@ -95,8 +101,8 @@ bool sync_parse_one(PyObject *args, PyObject *kwargs, const char *name, PyObject
 /* A new future on the running loop, to which the object is bound from now on. Runs Python. */
 PyObject *sync_create_future(SyncObject *self);
 
-/* Takes over what Python assigned: 0 or -1. */
-int sync_number_set(sync_number *self, PyObject *value);
+/* Takes over what Python assigned. Runs Python (destructors). */
+void sync_number_set(sync_number *self, PyObject *value);
 PyObject *sync_number_get(const sync_number *self);
 
 /* tp_setattro; traverse, clear and dealloc for the head. */

@@ -217,11 +217,8 @@ waiters_at(PyObject *const *place, Py_ssize_t index)
 }
 
 int
-waiters_are_cancelled(core_state *state, PyObject *const *place)
+waiters_are_cancelled_slow(core_state *state, PyObject *const *place)
 {
-    if (waiters_are_none(place)) {
-        return 1;
-    }
     PyObject *iterator = NULL;
     int status = 1;
     if (is_deque(state, *place)) {
@@ -297,7 +294,7 @@ waiters_wake(core_state *state, PyObject *const *place, Py_ssize_t limit, PyObje
 }
 
 int
-waiters_pop_and_wake(core_state *state, PyObject *const *place)
+waiters_pop_and_wake_slow(core_state *state, PyObject *const *place)
 {
     int is_done = 1;
     while (is_done > 0) {

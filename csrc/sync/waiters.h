@@ -99,7 +99,12 @@ Py_ssize_t waiters_count(PyObject *const *place);
 PyObject *waiters_at(PyObject *const *place, Py_ssize_t index);
 
 /* Whether all are cancelled: 1, 0 or -1. */
-int waiters_are_cancelled(core_state *state, PyObject *const *place);
+int waiters_are_cancelled_slow(core_state *state, PyObject *const *place);
+static inline int
+waiters_are_cancelled(core_state *state, PyObject *const *place)
+{
+    return waiters_are_none(place) ? 1 : waiters_are_cancelled_slow(state, place);
+}
 
 /* The first that is not done, a new reference: 1 with *future set, 0 where there is none, or -1. */
 int waiters_first_pending(core_state *state, PyObject *const *place, PyObject **future);
@@ -107,8 +112,16 @@ int waiters_first_pending(core_state *state, PyObject *const *place, PyObject **
 /* Wakes up to `limit` of those that are not done; they stay where they are. 0 or -1. */
 int waiters_wake(core_state *state, PyObject *const *place, Py_ssize_t limit, PyObject *value);
 
-/* Takes the first ones out up to one that is not done, and wakes that: 0 or -1. */
-int waiters_pop_and_wake(core_state *state, PyObject *const *place);
+/* Takes the first ones out up to one that is not done, and wakes that: 0 or -1. May run Python. */
+int waiters_pop_and_wake_slow(core_state *state, PyObject *const *place);
+static inline int
+waiters_pop_and_wake(core_state *state, PyObject *const *place)
+{
+    if (*place == NULL || (is_deque(state, *place) && Py_SIZE(*place) == 0)) {
+        return 0;
+    }
+    return waiters_pop_and_wake_slow(state, place);
+}
 
 /* The deque at the closure's offset, made where there is none yet: for _waiters and its like. */
 PyObject *waiters_get(PyObject *self, void *offset);
