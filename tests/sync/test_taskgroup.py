@@ -400,6 +400,7 @@ async def swallow(tell_):
 async def late(tell_):
     async def main():
         async with tell_.aio.TaskGroup() as group:
+
             async def maker():
                 await asyncio.sleep(0)
                 tasks.append(group.create_task(answer(5)))
@@ -421,7 +422,12 @@ async def late(tell_):
 @case('the state as it goes')
 async def state(tell_):
     names = (
-        '_entered', '_exiting', '_aborting', '_parent_cancel_requested', '_errors', '_base_error'
+        '_entered',
+        '_exiting',
+        '_aborting',
+        '_parent_cancel_requested',
+        '_errors',
+        '_base_error',
     )
 
     def show():

@@ -290,6 +290,7 @@ SCENARIOS = {}
 @case('exceptions through the scope')
 async def through(tell_):
     for error in [ValueError('x'), asyncio.CancelledError('mine'), KeyError]:
+
         async def main(error=error):
             async with tell_.aio.timeout(60):
                 raise error
