@@ -145,7 +145,8 @@ def describe(exc, depth=3):
     """An exception with its text, its members and what it came from."""
     if exc is None or not depth:
         return None
-    members = [describe(member) for member in getattr(exc, 'exceptions', ())]
+    # A group of tasks leaves their order open.
+    members = sorted(map(repr, map(describe, getattr(exc, 'exceptions', ()))))
     cause, context = describe(exc.__cause__, depth - 1), describe(exc.__context__, depth - 1)
     return type(exc).__name__, plain(str(exc)), members, cause, context, exc.__suppress_context__
 
@@ -284,6 +285,13 @@ class Scenario:
                 task.cancel()
             self.unblock()
             self.step(4)  # A condition takes its lock again however often it is cancelled.
+        for _ in range(CANCELS):
+            if not (left := asyncio.all_tasks(self.loop)):
+                break  # to 3.11 wait_for() makes a task of its own
+            for task in left:
+                task.cancel()
+            self.unblock()
+            self.step(4)
         self.step(2)
         for task in self.tasks:
             assert task.done(), f'{task.get_name()} hangs'
