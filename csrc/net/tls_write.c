@@ -134,7 +134,7 @@ call_flow(TLSProtocol *self, PyObject *name, const char *message)
 {
     core_state *state = self->engine->state;
     PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
-    PyObject *loop = Py_NewRef(self->loop);
+    PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
     PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
     int status = answer == NULL ? -1 : 0;
     if (status < 0 && !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
@@ -229,7 +229,9 @@ queue(core_state *state, TLSProtocol *self, PyObject *data)
     if (bytes == NULL) {
         return -1;
     }
-    PyObject *answer = PyObject_CallMethodOneArg(self->write_backlog, state->name_append, bytes);
+    PyObject *backlog = Py_NewRef(self->write_backlog == NULL ? Py_None : self->write_backlog);
+    PyObject *answer = PyObject_CallMethodOneArg(backlog, state->name_append, bytes);
+    Py_DECREF(backlog);
     self->write_buffer_size += answer == NULL ? 0 : PyBytes_GET_SIZE(bytes);
     Py_DECREF(bytes);
     Py_XDECREF(answer);
@@ -250,11 +252,17 @@ queue_rest(core_state *state, TLSProtocol *self, PyObject *data, Py_ssize_t take
     return status;
 }
 
+static Py_ssize_t
+backlog_count(TLSProtocol *self)
+{
+    return PyObject_Size(self->write_backlog == NULL ? Py_None : self->write_backlog);
+}
+
 /* As tls_write_backlog(); and send_unless(). */
 static int
 write_backlog(TLSProtocol *self, bool is_paused)
 {
-    Py_ssize_t count = PyObject_Size(self->write_backlog);
+    Py_ssize_t count = backlog_count(self);
     if (count <= 0) {
         return count < 0 ? -1 : send_unless(self, is_paused);
     }
@@ -276,7 +284,7 @@ can_encrypt(core_state *state, TLSProtocol *self)
     if (self->state != state->ssl_WRAPPED || self->engine->native == NULL) {
         return 0;
     }
-    Py_ssize_t count = PyObject_Size(self->write_backlog);
+    Py_ssize_t count = backlog_count(self);
     return count < 0 ? -1 : count == 0;
 }
 
