@@ -24,18 +24,33 @@ is_plain_stream(core_state *state, PyObject *transport)
            && ((Transport *)transport)->dict == NULL;
 }
 
-/* The lower transport's own write() or writelines(): 0 or -1. Runs Python. */
+/* transport.write() of chunks in one piece, as asyncio calls it. Runs Python. */
+static PyObject *
+write_joined(core_state *state, PyObject *transport, PyObject *chunks)
+{
+    PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
+    PyObject *data = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", chunks);
+    PyObject *answer = data == NULL ? NULL
+                                    : PyObject_CallMethodOneArg(transport, state->name_write, data);
+    Py_XDECREF(empty);
+    Py_XDECREF(data);
+    return answer;
+}
+
+/* Writes bytes, or a list of bytes, to the lower transport: 0 or -1. Runs Python. */
 static int
-call_transport(core_state *state, TLSProtocol *self, PyObject *name, PyObject *data)
+call_transport(core_state *state, TLSProtocol *self, PyObject *data)
 {
     PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
     PyObject *answer;
+    bool is_list = PyList_CheckExact(data);
     if (is_plain_stream(state, transport)) {
-        answer = name == state->name_write ? Stream_write(transport, &data, 1, NULL)
-                                           : Stream_writelines(transport, &data, 1, NULL);
+        answer = is_list ? Stream_writelines(transport, &data, 1, NULL)
+                         : Stream_write(transport, &data, 1, NULL);
     }
     else {
-        answer = PyObject_CallMethodOneArg(transport, name, data);
+        answer = is_list ? write_joined(state, transport, data)
+                         : PyObject_CallMethodOneArg(transport, state->name_write, data);
     }
     Py_DECREF(transport);
     Py_XDECREF(answer);
@@ -70,7 +85,7 @@ send_held(core_state *state, TLSProtocol *self)
     PyObject *held = self->held;
     self->held = NULL;
     self->held_size = 0;
-    int status = call_transport(state, self, state->name_writelines, held); // runs Python
+    int status = call_transport(state, self, held); // runs Python
     Py_DECREF(held);
     return status;
 }
@@ -80,7 +95,7 @@ static int
 send_outgoing(core_state *state, TLSProtocol *self)
 {
     PyObject *data = tls_engine_drain(self->engine);
-    int status = data == NULL ? -1 : call_transport(state, self, state->name_write, data);
+    int status = data == NULL ? -1 : call_transport(state, self, data);
     Py_XDECREF(data);
     return status;
 }
@@ -341,11 +356,16 @@ tls_write(TLSProtocol *self, PyObject *const *chunks, Py_ssize_t count)
 
 /* ---- what Python sees ---- */
 
+/* Whether lines are a list or a tuple of what write() takes: of others, and of iterators that may
+   raise, asyncio keeps what came before. */
 static bool
-are_bytes_like(PyObject *chunks)
+are_bytes_like(PyObject *lines)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(chunks); i++) {
-        PyObject *chunk = PyTuple_GET_ITEM(chunks, i);
+    if (!PyList_CheckExact(lines) && !PyTuple_CheckExact(lines)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(lines); i++) {
+        PyObject *chunk = PySequence_Fast_GET_ITEM(lines, i);
         if (!PyBytes_Check(chunk) && !PyByteArray_Check(chunk) && !PyMemoryView_Check(chunk)) {
             return false;
         }
@@ -362,11 +382,12 @@ TLS_write_appdata(PyObject *op, PyObject *lines)
     if (self->state != state->ssl_WRAPPED && self->state != state->ssl_DO_HANDSHAKE) {
         return count_lost_write(state, self) < 0 ? NULL : Py_NewRef(Py_None);
     }
-    PyObject *chunks = PySequence_Tuple(lines); // runs Python
-    if (chunks == NULL || !are_bytes_like(chunks)) {
-        PyObject *answer = chunks == NULL ? NULL : tls_call_stock(self, "_write_appdata", chunks);
-        Py_XDECREF(chunks); // ran Python
-        return answer;
+    if (!are_bytes_like(lines)) {
+        return tls_call_stock(self, "_write_appdata", lines); // runs Python
+    }
+    PyObject *chunks = PySequence_Tuple(lines);
+    if (chunks == NULL) {
+        return NULL;
     }
     int status = tls_write(self, &PyTuple_GET_ITEM(chunks, 0), PyTuple_GET_SIZE(chunks));
     Py_DECREF(chunks);

@@ -228,3 +228,37 @@ class TestOtherObjects:
         setattr(ends.client.protocol, name, kept)
         ends.close()
         loop.reports.clear()
+
+    async def test_a_lower_transport_that_can_write_only(self, loop, namespace):
+        ends = Ends(loop, namespace, Recorder(), server := Recorder())
+        ends.shake_hands()
+        ends.client.writelines = None
+        ends.client.protocol._app_transport.write(bytes(300_000))
+        assert len(ends.client.written) == 1
+        ends.move()
+        assert await server.received(300_000) == bytes(300_000)
+        ends.close()
+
+    async def test_lines_before_an_error_are_kept(self, loop, namespace):
+        def lines():
+            yield b'one'
+            yield b'two'
+            raise ValueError
+
+        ends = Ends(loop, namespace, client := Recorder(), server := Recorder())
+        ends.shake_hands()
+        with pytest.raises(ValueError):
+            client.transport.writelines(lines())
+        client.transport.write(b'three')
+        ends.move()
+        assert await server.received(11) == b'onetwothree'
+        ends.close()
+
+    async def test_a_protocol_with_an_attribute_that_raises(self, loop, namespace):
+        class Raising(Recorder):
+            @property
+            def get_buffer(self):
+                raise ValueError('get_buffer')
+
+        with pytest.raises(ValueError, match='get_buffer'):
+            namespace.sslproto.SSLProtocol(loop, Raising(), client_context(), None)
