@@ -246,15 +246,10 @@ listener_fd(const listener *from, int *fd)
 }
 
 /* (protocol_factory, sock, sslcontext, server, backlog, handshake_timeout, shutdown_timeout[, context])
-   as asyncio's _start_serving gives them: 0 or -1. */
+   as asyncio's _start_serving gives them, with the timeouts at least: 0 or -1. */
 static int
 read_listener(PyObject *const *args, Py_ssize_t nargs, listener *from)
 {
-    if (nargs < 5) {
-        PyErr_SetString(PyExc_TypeError, "_accept_ready() takes the arguments of "
-                                         "_accept_connection()");
-        return -1;
-    }
     *from = (listener){
         .factory = args[0],
         .sock = args[1],
@@ -265,8 +260,11 @@ read_listener(PyObject *const *args, Py_ssize_t nargs, listener *from)
     if (from->backlog == -1 && PyErr_Occurred()) {
         return -1;
     }
-    if (args[2] != Py_None && nargs > 6
-        && (from->tls = PyTuple_Pack(3, args[2], args[5], args[6])) == NULL) {
+    int is_tls = args[2] == Py_None ? 0 : PyObject_IsTrue(args[2]);
+    if (is_tls > 0) {
+        from->tls = PyTuple_Pack(3, args[2], args[5], args[6]);
+    }
+    if (is_tls < 0 || (is_tls && from->tls == NULL)) {
         return -1;
     }
     if (listener_fd(from, &from->fd) < 0) {
@@ -322,7 +320,7 @@ NetLoop_accept_ready(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyOb
     NetLoop *self = (NetLoop *)op;
     listener from = {.tls = NULL};
     enum accept_outcome outcome = LEAVE_TO_STOCK;
-    if (loop_debug_is_plain_off(&self->loop)) {
+    if (loop_debug_is_plain_off(&self->loop) && nargs > 6) {
         outcome = read_listener(args, nargs, &from) < 0 ? ACCEPT_FAILED : accept_all(self, &from);
     }
     Py_XDECREF(from.tls);

@@ -12,7 +12,8 @@
 
 #include "core/state.h"
 
-/* Bytes have been received; they are valid until Python runs. 0 or -1. Runs Python. */
+/* Bytes have been received; they stay valid while it runs, but in the loop's plaintext buffer only until
+   something is decrypted. 0 or -1. Runs Python. */
 typedef int (*native_receive)(PyObject *self, const char *data, Py_ssize_t size);
 
 typedef struct {

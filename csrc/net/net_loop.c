@@ -28,6 +28,21 @@ net_loop_read_buffer(NetLoop *self)
 }
 
 char *
+net_loop_take_read_buffer(NetLoop *self)
+{
+    char *buffer = net_loop_read_buffer(self);
+    self->read_buffer = NULL;
+    return buffer;
+}
+
+void
+net_loop_give_read_buffer(NetLoop *self, char *buffer)
+{
+    free(self->read_buffer); /* of another read meanwhile */
+    self->read_buffer = buffer;
+}
+
+char *
 net_loop_plain_buffer(NetLoop *self)
 {
     return buffer_at(&self->plain_buffer);

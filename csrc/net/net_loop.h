@@ -45,6 +45,11 @@ typedef struct {
 /* The buffer that a read goes into: valid until Python runs. NULL with MemoryError. */
 char *net_loop_read_buffer(NetLoop *self);
 
+/* The same for who runs Python before it is done with the data: nobody else reads into it until it is
+   given back. */
+char *net_loop_take_read_buffer(NetLoop *self);
+void net_loop_give_read_buffer(NetLoop *self, char *buffer);
+
 /* The buffer that plaintext goes into. */
 char *net_loop_plain_buffer(NetLoop *self);
 static inline bool

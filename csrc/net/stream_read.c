@@ -209,16 +209,24 @@ static int
 read_into_native(StreamTransport *self)
 {
     Transport *transport = &self->transport;
-    char *buffer = net_loop_read_buffer(transport->loop);
-    size_t limit = transport->max_size < READ_SIZE_BYTES ? transport->max_size : READ_SIZE_BYTES;
-    ssize_t count = buffer == NULL ? -1 : receive(self, buffer, limit);
-    if (count <= 0) {
-        return count == 0 ? read_eof(self) : read_failed(self);
-    }
+    NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)transport->loop);
     PyObject *protocol = Py_NewRef(transport->protocol);
-    int status = self->receive(protocol, buffer, count); // runs Python
+    native_receive pass_on = self->receive;
+    char *buffer = net_loop_take_read_buffer(loop);
+    size_t limit = transport->max_size < READ_SIZE_BYTES ? transport->max_size : READ_SIZE_BYTES;
+    ssize_t count = buffer == NULL ? -1 : receive(self, buffer, limit); // runs Python
+    int status;
+    if (count <= 0) {
+        status = count == 0 ? read_eof(self) : read_failed(self);
+    }
+    else {
+        status = pass_on(protocol, buffer, count); // runs Python
+        status = status == 0 ? 0 : protocol_failed(self);
+    }
+    net_loop_give_read_buffer(loop, buffer);
+    Py_DECREF((PyObject *)loop);
     Py_DECREF(protocol);
-    return status == 0 ? 0 : protocol_failed(self);
+    return status;
 }
 
 PyObject *

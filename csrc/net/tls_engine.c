@@ -27,8 +27,8 @@ int
 tls_engine_set(TLSEngine *self, PyObject **place, PyObject *object)
 {
     core_state *state = self->state;
+    Py_CLEAR(self->native); /* first: what is replaced may run Python */
     Py_XSETREF(*place, Py_XNewRef(object)); // runs Python (a destructor)
-    Py_CLEAR(self->native);
     if (state->ssl_MemoryBIO == NULL || !is_exactly(self->sslobj, state->ssl_SSLObject)
         || !is_exactly(self->incoming, state->ssl_MemoryBIO)
         || !is_exactly(self->outgoing, state->ssl_MemoryBIO)) {
@@ -45,6 +45,16 @@ tls_engine_set(TLSEngine *self, PyObject **place, PyObject *object)
         Py_DECREF(native);
     }
     return 0;
+}
+
+/* False with RuntimeError where what was called meanwhile has put other objects in here. */
+static bool
+is_usable(const TLSEngine *self)
+{
+    if (self->native == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the SSLObject was replaced while it was in use");
+    }
+    return self->native != NULL;
 }
 
 /* What the pending exception of a method of _ssl's comes to. */
@@ -74,6 +84,9 @@ size_of_answer_steal(core_state *state, PyObject *answer)
 Py_ssize_t
 tls_engine_do_handshake(TLSEngine *self)
 {
+    if (!is_usable(self)) {
+        return TLS_FAILED;
+    }
     PyObject *native = Py_NewRef(self->native);
     PyObject *answer = PyObject_Vectorcall(self->state->ssl_do_handshake, &native, 1, NULL);
     Py_DECREF(native); // ran Python
@@ -87,7 +100,8 @@ tls_engine_do_handshake(TLSEngine *self)
 int
 tls_engine_feed(TLSEngine *self, const char *data, Py_ssize_t size)
 {
-    PyObject *view = PyMemoryView_FromMemory((char *)data, size, PyBUF_READ);
+    PyObject *view = is_usable(self) ? PyMemoryView_FromMemory((char *)data, size, PyBUF_READ)
+                                     : NULL;
     if (view == NULL) {
         return -1;
     }
@@ -99,9 +113,12 @@ tls_engine_feed(TLSEngine *self, const char *data, Py_ssize_t size)
 }
 
 static Py_ssize_t
-pending_in(core_state *state, PyObject *bio)
+pending_in(const TLSEngine *self, PyObject *bio)
 {
-    PyObject *descriptor = state->ssl_bio_pending;
+    if (!is_usable(self)) {
+        return -1;
+    }
+    PyObject *descriptor = self->state->ssl_bio_pending;
     PyObject *number = Py_TYPE(descriptor)->tp_descr_get(descriptor, bio, (PyObject *)Py_TYPE(bio));
     Py_ssize_t size = number == NULL ? -1 : PyLong_AsSsize_t(number);
     Py_XDECREF(number);
@@ -111,19 +128,19 @@ pending_in(core_state *state, PyObject *bio)
 Py_ssize_t
 tls_engine_incoming_size(TLSEngine *self)
 {
-    return pending_in(self->state, self->incoming);
+    return pending_in(self, self->incoming);
 }
 
 Py_ssize_t
 tls_engine_outgoing_size(TLSEngine *self)
 {
-    return pending_in(self->state, self->outgoing);
+    return pending_in(self, self->outgoing);
 }
 
 Py_ssize_t
 tls_engine_read(TLSEngine *self, char *buffer, Py_ssize_t size)
 {
-    PyObject *number = PyLong_FromSsize_t(size);
+    PyObject *number = is_usable(self) ? PyLong_FromSsize_t(size) : NULL;
     PyObject *view = number == NULL ? NULL : PyMemoryView_FromMemory(buffer, size, PyBUF_WRITE);
     PyObject *answer = NULL;
     if (view != NULL) {
@@ -140,6 +157,9 @@ tls_engine_read(TLSEngine *self, char *buffer, Py_ssize_t size)
 Py_ssize_t
 tls_engine_write(TLSEngine *self, PyObject *data)
 {
+    if (!is_usable(self)) {
+        return TLS_FAILED;
+    }
     PyObject *native = Py_NewRef(self->native);
     PyObject *args[] = {native, data};
     PyObject *answer = PyObject_Vectorcall(self->state->ssl_write, args, 2, NULL); // runs Python
@@ -159,7 +179,8 @@ tls_engine_write_memory(TLSEngine *self, const char *data, Py_ssize_t size)
 PyObject *
 tls_engine_drain(TLSEngine *self)
 {
-    return PyObject_Vectorcall(self->state->ssl_bio_read, &self->outgoing, 1, NULL);
+    return is_usable(self) ? PyObject_Vectorcall(self->state->ssl_bio_read, &self->outgoing, 1, NULL)
+                           : NULL;
 }
 
 /* ---- what Python sees: the tests drive it without a connection ---- */

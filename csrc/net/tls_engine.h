@@ -48,7 +48,7 @@ TLSEngine *tls_engine_new(core_state *state);
 /* Puts an object into one of the places: 0 or -1. */
 int tls_engine_set(TLSEngine *self, PyObject **place, PyObject *object);
 
-/* Of an engine with `native` set: */
+/* Of an engine with `native` set; RuntimeError where it is not any more. */
 
 /* Takes ciphertext: 0 or -1. */
 int tls_engine_feed(TLSEngine *self, const char *data, Py_ssize_t size);

@@ -64,9 +64,12 @@ TLS_set_app_protocol(PyObject *op, PyObject *protocol)
     TLSProtocol *self = (TLSProtocol *)op;
     core_state *state = self->engine->state;
     set_protocol_place(self, protocol);
-    int is_buffered = PyObject_HasAttr(protocol, state->name_get_buffer)
-                          ? PyObject_IsInstance(protocol, state->BufferedProtocol)
-                          : 0; // runs Python
+    PyObject *get_buffer;
+    int is_buffered = PyObject_GetOptionalAttr(protocol, state->name_get_buffer, &get_buffer);
+    if (is_buffered > 0) { // ran Python
+        Py_DECREF(get_buffer);
+        is_buffered = PyObject_IsInstance(protocol, state->BufferedProtocol); // runs Python
+    }
     if (is_buffered < 0 || (is_buffered && keep_buffer_methods(state, self, protocol) < 0)) {
         return NULL;
     }

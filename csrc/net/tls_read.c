@@ -198,45 +198,53 @@ get_writable(PyObject *buffer, Py_buffer *view)
 
 /* loop.call_soon(self._do_read), for what did not fit into the buffer. */
 static int
-read_again_soon(core_state *state, TLSProtocol *self)
+read_again_soon(core_state *state, TLSProtocol *self, NetLoop *loop)
 {
     PyObject *method = PyObject_GetAttr((PyObject *)self, state->name_do_read);
     PyObject *answer = method == NULL ? NULL
-                                      : PyObject_CallMethodOneArg(self->loop,
+                                      : PyObject_CallMethodOneArg((PyObject *)loop,
                                                                   state->name_call_soon, method);
     Py_XDECREF(method);
     Py_XDECREF(answer);
     return answer == NULL ? -1 : 0;
 }
 
+/* One of the two methods kept of an asyncio.BufferedProtocol, as it is now. Runs Python, which may put
+   another one there. */
+static PyObject *
+call_kept(PyObject **place, PyObject *argument)
+{
+    PyObject *method = Py_NewRef(*place == NULL ? Py_None : *place);
+    PyObject *answer = PyObject_CallOneArg(method, argument); // runs Python
+    Py_DECREF(method);
+    return answer;
+}
+
 static int
-read_into_protocol(core_state *state, TLSProtocol *self)
+read_into_protocol(core_state *state, TLSProtocol *self, NetLoop *loop)
 {
     Py_buffer view;
-    PyObject *updated = Py_XNewRef(self->app_buffer_updated);
     Py_ssize_t hint = tls_engine_incoming_size(self->engine);
     PyObject *number = hint < 0 ? NULL : PyLong_FromSsize_t(hint);
-    PyObject *buffer = number == NULL ? NULL
-                                      : PyObject_CallOneArg(self->app_get_buffer, number);
+    PyObject *buffer = number == NULL ? NULL : call_kept(&self->app_get_buffer, number);
     int status = buffer == NULL ? -1 : get_writable(buffer, &view);
     Py_ssize_t count = 0, filled = 0;
     if (status == 0) {
         filled = fill(self->engine, view.buf, view.len, &count); // runs Python
         status = count == TLS_FAILED ? -1 : 0;
         if (status == 0 && count > 0) {
-            status = read_again_soon(state, self);
+            status = read_again_soon(state, self, loop);
         }
         PyBuffer_Release(&view);
     }
     if (status == 0 && filled > 0) {
         Py_SETREF(number, PyLong_FromSsize_t(filled));
-        PyObject *answer = number == NULL ? NULL : PyObject_CallOneArg(updated, number);
-        Py_XDECREF(answer); // runs Python
+        PyObject *answer = number == NULL ? NULL : call_kept(&self->app_buffer_updated, number);
+        Py_XDECREF(answer);
         status = answer == NULL ? -1 : 0;
     }
     Py_XDECREF(number);
     Py_XDECREF(buffer);
-    Py_XDECREF(updated);
     return status == 0 && count == 0 ? read_end(state, self) : status;
 }
 
@@ -286,7 +294,7 @@ tls_read(TLSProtocol *self, const char *input, Py_ssize_t input_size)
             return answer == NULL ? -1 : 0;
         }
         Py_INCREF((PyObject *)loop);
-        status = self->app_is_buffered ? read_into_protocol(state, self)
+        status = self->app_is_buffered ? read_into_protocol(state, self, loop)
                                        : read_for_protocol(state, self, loop, input, input_size);
         Py_DECREF((PyObject *)loop);
         if (status == 0) { // ran Python

@@ -24,18 +24,33 @@ is_plain_stream(core_state *state, PyObject *transport)
            && ((Transport *)transport)->dict == NULL;
 }
 
-/* The lower transport's own write() or writelines(): 0 or -1. Runs Python. */
+/* transport.write() of chunks in one piece, as asyncio calls it. Runs Python. */
+static PyObject *
+write_joined(core_state *state, PyObject *transport, PyObject *chunks)
+{
+    PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
+    PyObject *data = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", chunks);
+    PyObject *answer = data == NULL ? NULL
+                                    : PyObject_CallMethodOneArg(transport, state->name_write, data);
+    Py_XDECREF(empty);
+    Py_XDECREF(data);
+    return answer;
+}
+
+/* Writes bytes, or a list of bytes, to the lower transport: 0 or -1. Runs Python. */
 static int
-call_transport(core_state *state, TLSProtocol *self, PyObject *name, PyObject *data)
+call_transport(core_state *state, TLSProtocol *self, PyObject *data)
 {
     PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
     PyObject *answer;
+    bool is_list = PyList_CheckExact(data);
     if (is_plain_stream(state, transport)) {
-        answer = name == state->name_write ? Stream_write(transport, &data, 1, NULL)
-                                           : Stream_writelines(transport, &data, 1, NULL);
+        answer = is_list ? Stream_writelines(transport, &data, 1, NULL)
+                         : Stream_write(transport, &data, 1, NULL);
     }
     else {
-        answer = PyObject_CallMethodOneArg(transport, name, data);
+        answer = is_list ? write_joined(state, transport, data)
+                         : PyObject_CallMethodOneArg(transport, state->name_write, data);
     }
     Py_DECREF(transport);
     Py_XDECREF(answer);
@@ -70,7 +85,7 @@ send_held(core_state *state, TLSProtocol *self)
     PyObject *held = self->held;
     self->held = NULL;
     self->held_size = 0;
-    int status = call_transport(state, self, state->name_writelines, held); // runs Python
+    int status = call_transport(state, self, held); // runs Python
     Py_DECREF(held);
     return status;
 }
@@ -80,7 +95,7 @@ static int
 send_outgoing(core_state *state, TLSProtocol *self)
 {
     PyObject *data = tls_engine_drain(self->engine);
-    int status = data == NULL ? -1 : call_transport(state, self, state->name_write, data);
+    int status = data == NULL ? -1 : call_transport(state, self, data);
     Py_XDECREF(data);
     return status;
 }
@@ -134,7 +149,7 @@ call_flow(TLSProtocol *self, PyObject *name, const char *message)
 {
     core_state *state = self->engine->state;
     PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
-    PyObject *loop = Py_NewRef(self->loop);
+    PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
     PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
     int status = answer == NULL ? -1 : 0;
     if (status < 0 && !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
@@ -229,7 +244,9 @@ queue(core_state *state, TLSProtocol *self, PyObject *data)
     if (bytes == NULL) {
         return -1;
     }
-    PyObject *answer = PyObject_CallMethodOneArg(self->write_backlog, state->name_append, bytes);
+    PyObject *backlog = Py_NewRef(self->write_backlog == NULL ? Py_None : self->write_backlog);
+    PyObject *answer = PyObject_CallMethodOneArg(backlog, state->name_append, bytes);
+    Py_DECREF(backlog);
     self->write_buffer_size += answer == NULL ? 0 : PyBytes_GET_SIZE(bytes);
     Py_DECREF(bytes);
     Py_XDECREF(answer);
@@ -250,11 +267,17 @@ queue_rest(core_state *state, TLSProtocol *self, PyObject *data, Py_ssize_t take
     return status;
 }
 
+static Py_ssize_t
+backlog_count(TLSProtocol *self)
+{
+    return PyObject_Size(self->write_backlog == NULL ? Py_None : self->write_backlog);
+}
+
 /* As tls_write_backlog(); and send_unless(). */
 static int
 write_backlog(TLSProtocol *self, bool is_paused)
 {
-    Py_ssize_t count = PyObject_Size(self->write_backlog);
+    Py_ssize_t count = backlog_count(self);
     if (count <= 0) {
         return count < 0 ? -1 : send_unless(self, is_paused);
     }
@@ -276,7 +299,7 @@ can_encrypt(core_state *state, TLSProtocol *self)
     if (self->state != state->ssl_WRAPPED || self->engine->native == NULL) {
         return 0;
     }
-    Py_ssize_t count = PyObject_Size(self->write_backlog);
+    Py_ssize_t count = backlog_count(self);
     return count < 0 ? -1 : count == 0;
 }
 
@@ -333,11 +356,16 @@ tls_write(TLSProtocol *self, PyObject *const *chunks, Py_ssize_t count)
 
 /* ---- what Python sees ---- */
 
+/* Whether lines are a list or a tuple of what write() takes: of others, and of iterators that may
+   raise, asyncio keeps what came before. */
 static bool
-are_bytes_like(PyObject *chunks)
+are_bytes_like(PyObject *lines)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(chunks); i++) {
-        PyObject *chunk = PyTuple_GET_ITEM(chunks, i);
+    if (!PyList_CheckExact(lines) && !PyTuple_CheckExact(lines)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(lines); i++) {
+        PyObject *chunk = PySequence_Fast_GET_ITEM(lines, i);
         if (!PyBytes_Check(chunk) && !PyByteArray_Check(chunk) && !PyMemoryView_Check(chunk)) {
             return false;
         }
@@ -354,11 +382,12 @@ TLS_write_appdata(PyObject *op, PyObject *lines)
     if (self->state != state->ssl_WRAPPED && self->state != state->ssl_DO_HANDSHAKE) {
         return count_lost_write(state, self) < 0 ? NULL : Py_NewRef(Py_None);
     }
-    PyObject *chunks = PySequence_Tuple(lines); // runs Python
-    if (chunks == NULL || !are_bytes_like(chunks)) {
-        PyObject *answer = chunks == NULL ? NULL : tls_call_stock(self, "_write_appdata", chunks);
-        Py_XDECREF(chunks); // ran Python
-        return answer;
+    if (!are_bytes_like(lines)) {
+        return tls_call_stock(self, "_write_appdata", lines); // runs Python
+    }
+    PyObject *chunks = PySequence_Tuple(lines);
+    if (chunks == NULL) {
+        return NULL;
     }
     int status = tls_write(self, &PyTuple_GET_ITEM(chunks, 0), PyTuple_GET_SIZE(chunks));
     Py_DECREF(chunks);

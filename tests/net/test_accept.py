@@ -7,7 +7,8 @@ import gc
 import socket
 
 import pytest
-from net.support import iterations, receive_all
+from net.support import Recorder, iterations, receive_all
+from net.tls_support import peer_of, server_context
 
 # asyncio leaves the accepted socket to the collector.
 pytestmark = [
@@ -15,6 +16,12 @@ pytestmark = [
     pytest.mark.filterwarnings('ignore:unclosed <socket:ResourceWarning'),
     pytest.mark.filterwarnings('ignore:coroutine .* was never awaited:RuntimeWarning'),
 ]
+
+
+class Greeter(asyncio.Protocol):
+    def connection_made(self, transport):
+        transport.write(b'plain')
+        transport.close()
 
 
 async def connect_once(loop, factory, done):
@@ -88,3 +95,27 @@ async def test_server_closed_by_its_first_connection(loop):
         assert await receive_all(sock) == b''
     for sock in socks[1:]:
         sock.close()
+
+
+async def test_a_false_ssl_argument_means_none(loop):
+    server = await loop.create_server(Greeter, '127.0.0.1', 0, ssl=0)
+    with socket.create_connection(server.sockets[0].getsockname()) as sock:
+        sock.setblocking(False)
+        assert await receive_all(sock) == b'plain'
+    server.close()
+
+
+async def test_serving_without_the_last_arguments(loop):
+    """asyncio's own default timeouts: never a connection without TLS."""
+    protocol = Recorder()
+    with socket.create_server(('127.0.0.1', 0)) as listening:
+        listening.setblocking(False)
+        loop._start_serving(lambda: protocol, listening, server_context())
+        with socket.create_connection(listening.getsockname()) as sock:
+            sock.setblocking(False)
+            peer = peer_of('server', sock)
+            await peer.handshake()
+            await protocol.has('made')
+            protocol.transport.abort()
+            await protocol.lost()
+        loop._stop_serving(listening)

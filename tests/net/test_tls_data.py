@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import ssl
 
 import pytest
@@ -12,6 +13,7 @@ from net.tls_support import (
     SIDES,
     both_sides,
     both_versions,
+    client_context,
     contexts,
     ended,
     opened,
@@ -387,3 +389,28 @@ async def both_ways(peer, payload):
 
     await asyncio.gather(send(), receive())
     return received
+
+
+async def test_a_read_in_the_middle_of_decrypting(loop):
+    """What ssl calls may read from elsewhere: that must not get among what is being decrypted."""
+    ours, theirs = socket.socketpair()
+    is_armed = False
+
+    def read_elsewhere(*_):
+        if is_armed:
+            theirs.send(b'?' * 100_000)
+            with pytest.raises(StopIteration):
+                loop.sock_recv(ours, 1_000_000 // 4).send(None)
+
+    with ours, theirs:
+        ours.setblocking(False)
+        context = client_context()
+        context._msg_callback = read_elsewhere
+        protocol = Recorder()
+        async with secured(protocol, kind='unix', context=context) as (_, peer):
+            data = bytes(range(256)) * 640
+            is_armed = True
+            records = [peer.record(data[i : i + 16_384]) for i in range(0, len(data), 16_384)]
+            await loop.sock_sendall(peer.sock, b''.join(records))
+            assert await protocol.received(len(data)) == data
+            is_armed = False

@@ -2,6 +2,8 @@
 
 import asyncio
 import collections
+import contextlib
+import functools
 import ssl
 
 import pytest
@@ -160,3 +162,103 @@ class TestOtherObjects:
             await peer.write(b'y')
             assert await protocol.received(1) == b'y'
         assert {'read', 'write'} <= set(calls)
+
+    async def test_get_buffer_that_replaces_the_protocol(self, loop, namespace):
+        """Who is told of the bytes is the protocol that is there when they are."""
+
+        class Replaced(BufferedRecorder):
+            def get_buffer(self, size):
+                self.transport.set_protocol(heir)
+                del self.get_buffer
+                return super().get_buffer(size)
+
+        heir = BufferedRecorder()
+        server = Replaced()
+        server.get_buffer = functools.partial(server.get_buffer)
+        ends = Ends(loop, namespace, Recorder(), server)
+        ends.shake_hands()
+        heir.connection_made(server.transport)
+        heir.buffer = server.buffer
+        ends.client.protocol._app_transport.write(b'data')
+        ends.move()
+        assert await heir.received(4) == b'data'
+        assert not server.data
+        ends.close()
+
+    @pytest.mark.parametrize(
+        'name', ['_sslobj', '_incoming', '_outgoing', '_write_backlog', '_loop', '_transport']
+    )
+    async def test_get_buffer_that_takes_what_is_in_use(self, loop, namespace, name):
+        class Taking(BufferedRecorder):
+            def get_buffer(self, size):
+                if size:
+                    setattr(protocol, name, None)
+                return super().get_buffer(size)
+
+        ends = Ends(loop, namespace, Recorder(), Taking())
+        protocol = ends.server.protocol
+        ends.shake_hands()
+        kept = getattr(protocol, name)
+        ends.client.protocol._app_transport.write(b'data')
+        with contextlib.suppress(AttributeError):
+            ends.move()
+        setattr(protocol, name, kept)
+        ends.close()
+        loop.reports.clear()
+
+    async def test_buffered_without_the_methods(self, loop, namespace):
+        ends = Ends(loop, namespace, Recorder(), Recorder())
+        ends.shake_hands()
+        ends.server.protocol._app_protocol_is_buffer = True
+        ends.client.protocol._app_transport.write(b'data')
+        ends.move()
+        assert [report['message'] for report in loop.reports] == ['Fatal error on SSL protocol']
+        loop.reports.clear()
+        ends.close()
+
+    @pytest.mark.parametrize('name', ['_loop', '_write_backlog'])
+    async def test_writing_without_what_is_needed(self, loop, namespace, name):
+        ends = Ends(loop, namespace, Recorder(), Recorder())
+        ends.shake_hands()
+        ends.client.protocol.pause_writing()
+        kept = getattr(ends.client.protocol, name)
+        delattr(ends.client.protocol, name)
+        with contextlib.suppress(AttributeError):
+            ends.client.protocol._app_transport.write(bytes(1_000_000))
+        setattr(ends.client.protocol, name, kept)
+        ends.close()
+        loop.reports.clear()
+
+    async def test_a_lower_transport_that_can_write_only(self, loop, namespace):
+        ends = Ends(loop, namespace, Recorder(), server := Recorder())
+        ends.shake_hands()
+        ends.client.writelines = None
+        ends.client.protocol._app_transport.write(bytes(300_000))
+        assert len(ends.client.written) == 1
+        ends.move()
+        assert await server.received(300_000) == bytes(300_000)
+        ends.close()
+
+    async def test_lines_before_an_error_are_kept(self, loop, namespace):
+        def lines():
+            yield b'one'
+            yield b'two'
+            raise ValueError
+
+        ends = Ends(loop, namespace, client := Recorder(), server := Recorder())
+        ends.shake_hands()
+        with pytest.raises(ValueError):
+            client.transport.writelines(lines())
+        client.transport.write(b'three')
+        ends.move()
+        assert await server.received(11) == b'onetwothree'
+        ends.close()
+
+    async def test_a_protocol_with_an_attribute_that_raises(self, loop, namespace):
+        class Raising(Recorder):
+            @property
+            def get_buffer(self):
+                raise ValueError('get_buffer')
+
+        with pytest.raises(ValueError, match='get_buffer'):
+            namespace.sslproto.SSLProtocol(loop, Raising(), client_context(), None)
