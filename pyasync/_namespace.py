@@ -14,7 +14,18 @@ import sys
 import types
 from importlib.machinery import ModuleSpec, PathFinder
 
-from . import _accelerate, _combinators, _locks, _policy, _runner, _stock, _streams, _structured, _tls, _types
+from . import (
+    _accelerate,
+    _combinators,
+    _locks,
+    _policy,
+    _runner,
+    _stock,
+    _streams,
+    _structured,
+    _tls,
+    _types,
+)
 from ._loop import EventLoop
 
 PACKAGE = __package__

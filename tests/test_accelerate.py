@@ -49,8 +49,8 @@ def changed(before):
 
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch):
-    monkeypatch.setattr(asyncio.events, '_event_loop_policy', None)
     before = asyncio_modules()
+    monkeypatch.setattr(asyncio.events, '_event_loop_policy', None)
     yield
     while pyasync._policy._installed:
         pyasync.uninstall()
