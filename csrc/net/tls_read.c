@@ -76,7 +76,7 @@ decrypt(TLSEngine *engine, const char *input, Py_ssize_t input_size, plaintext *
 {
     Py_ssize_t count;
     do {
-        Py_ssize_t slice = input_size < TLS_SLICE_BYTES ? input_size : TLS_SLICE_BYTES;
+        Py_ssize_t slice = input_size < TLS_FEED_BYTES ? input_size : TLS_FEED_BYTES;
         if (slice > 0 && tls_engine_feed(engine, input, slice) < 0) {
             return TLS_FAILED;
         }

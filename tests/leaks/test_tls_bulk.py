@@ -144,4 +144,4 @@ def test_what_a_burst_leaves(impl):
     out, _ = support.run_script(impl, script(BURST))
     if 'no mallinfo2' in out:
         pytest.skip('needs glibc')
-    assert int(out) < 300_000
+    assert int(out) < 200_000
