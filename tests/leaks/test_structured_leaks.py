@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import support
 
@@ -197,6 +199,8 @@ loop.close()
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_nothing_grows(impl, kind):
+    if kind == 'wait_for refused' and sys.version_info < (3, 12):
+        pytest.skip('asyncio leaves its timer, and its wait_for() is what runs here')
     # Stock runs too, to show that the script itself leaks nothing: fewer rounds do for that.
     count = COUNT if impl.ours else COUNT // 10
     body = support.textwrap.dedent(KINDS[kind]).strip().replace('\n', '\n    ')
