@@ -23,9 +23,10 @@
 #include <stdbool.h>
 
 /* So much goes through the engine at a time, at the most: OpenSSL keeps the memory that a MemoryBIO has
-   once needed. Reading goes by the record (16 KiB) anyway; each slice that is written is a send(). */
+   once needed. Reading goes by the record (16 KiB and its frame) anyway; each slice that is written is a
+   send(). */
 enum {
-    TLS_FEED_BYTES = 16 * 1024,
+    TLS_FEED_BYTES = 17 * 1024,
     TLS_SLICE_BYTES = 64 * 1024,
 };
 

@@ -43,10 +43,10 @@ put_aside(plaintext *text)
     return status;
 }
 
-/* Decrypts what has been fed: TLS_AGAIN when that is used up, 0 where the peer has closed its side, or
-   TLS_FAILED. */
+/* Decrypts what has been fed: TLS_AGAIN when that is used up, or less than the largest record and more
+   will be fed; 0 where the peer has closed its side, or TLS_FAILED. */
 static Py_ssize_t
-decrypt_fed(TLSEngine *engine, plaintext *text)
+decrypt_fed(TLSEngine *engine, plaintext *text, bool will_feed)
 {
     for (;;) {
         Py_ssize_t count = tls_engine_read(engine, text->buffer + text->used,
@@ -64,7 +64,7 @@ decrypt_fed(TLSEngine *engine, plaintext *text)
         /* There was room left, so the record is at its end: asking again with nothing to decrypt
            would cost an exception. */
         Py_ssize_t left = tls_engine_incoming_size(engine);
-        if (left <= 0) {
+        if (left <= 0 || (will_feed && left < TLS_FEED_BYTES)) {
             return left < 0 ? TLS_FAILED : TLS_AGAIN;
         }
     }
@@ -82,7 +82,7 @@ decrypt(TLSEngine *engine, const char *input, Py_ssize_t input_size, plaintext *
         }
         input += slice;
         input_size -= slice;
-        count = decrypt_fed(engine, text);
+        count = decrypt_fed(engine, text, input_size > 0);
     } while (count == TLS_AGAIN && input_size > 0);
     if (count == 0 && input_size > 0 && tls_engine_feed(engine, input, input_size) < 0) {
         return TLS_FAILED;
