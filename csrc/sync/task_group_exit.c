@@ -338,6 +338,19 @@ static const coroutine_kind exit_kind = {
     .start = start_exit, .resume = resume_exit, .traverse = traverse_call, .drop = drop_call,
 };
 
+/* The same of the versions that have the work in a method of its own (group_forgets). */
+static const coroutine_kind inner_exit_kind = {
+    .name = "__aexit__", .qualname = "TaskGroup.__aexit__", .size_bytes = sizeof(group_call),
+    .functions = {"asyncio.taskgroups:TaskGroup.__aexit__", "asyncio.taskgroups:TaskGroup._aexit"},
+    .start = start_exit, .resume = resume_exit, .traverse = traverse_call, .drop = drop_call,
+};
+
+static const coroutine_kind *
+exit_kind_of(const core_state *state)
+{
+    return state->group_forgets ? &inner_exit_kind : &exit_kind;
+}
+
 static PyObject *
 new_call(PyObject *op, const coroutine_kind *kind, PyObject *exc_type, PyObject *exc)
 {
@@ -366,11 +379,14 @@ TaskGroup_aexit(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObjec
         PyErr_SetString(PyExc_TypeError, "TaskGroup.__aexit__() takes et, exc and tb");
         return NULL;
     }
-    return new_call(self, &exit_kind, bound[0], bound[1]);
+    const core_state *state = ((TaskGroup *)self)->module_state;
+    return new_call(self, exit_kind_of(state), bound[0], bound[1]);
 }
 
 int
 task_group_learn(core_state *state)
 {
-    return coroutine_learn(state, &enter_kind) < 0 ? -1 : coroutine_learn(state, &exit_kind);
+    return coroutine_learn(state, &enter_kind) < 0
+               ? -1
+               : coroutine_learn(state, exit_kind_of(state));
 }

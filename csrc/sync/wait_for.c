@@ -188,6 +188,11 @@ wait_for_function(PyObject *function, PyObject *const *args, size_t nargsf, PyOb
         return function_call_stock(function, args, nargsf, kwnames);
     }
     core_state *state = function_state(function);
+    bool is_number = PyFloat_CheckExact(bound[1]) || PyLong_CheckExact(bound[1]);
+    int over = is_number ? is_over(state, bound[1]) : 0;
+    if (over != 0) { /* asyncio's own, and nothing of ours in a call graph */
+        return over < 0 ? NULL : function_call_stock(function, args, nargsf, kwnames);
+    }
     wait_for_call *call = (wait_for_call *)coroutine_new(state, &wait_for_kind);
     if (call == NULL) {
         return NULL;
