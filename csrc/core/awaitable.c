@@ -185,18 +185,24 @@ awaitable_result(core_state *state, PyObject *future)
 }
 
 int
+awaitable_set_result(core_state *state, PyObject *future, PyObject *value)
+{
+    if (Py_IS_TYPE(future, state->Future_type)) {
+        return future_set_result(state, (Future *)future, value);
+    }
+    PyObject *answer = PyObject_CallMethodOneArg(future, state->name_set_result, value);
+    Py_XDECREF(answer); // ran Python
+    return answer == NULL ? -1 : 0;
+}
+
+int
 awaitable_wake(core_state *state, PyObject *future)
 {
     int is_done = awaitable_is_done(state, future); // runs Python
     if (is_done != 0) {
         return is_done < 0 ? -1 : 0;
     }
-    if (Py_IS_TYPE(future, state->Future_type)) {
-        return future_set_result(state, (Future *)future, Py_None);
-    }
-    PyObject *answer = PyObject_CallMethodOneArg(future, state->name_set_result, Py_None);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return awaitable_set_result(state, future, Py_None);
 }
 
 int

@@ -35,6 +35,9 @@ int awaitable_is_cancelled(core_state *state, PyObject *future);
 PyObject *awaitable_exception(core_state *state, PyObject *future);
 PyObject *awaitable_result(core_state *state, PyObject *future);
 
+/* future.set_result(value): 0 or -1. Runs Python for one not of ours. */
+int awaitable_set_result(core_state *state, PyObject *future, PyObject *value);
+
 /* Gives a future that is not done the result None: 0 or -1. Runs Python for one not of ours. */
 int awaitable_wake(core_state *state, PyObject *future);
 

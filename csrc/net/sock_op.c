@@ -3,6 +3,7 @@
 #include "net/sock_op.h"
 
 #include "base/check.h"
+#include "core/awaitable.h"
 #include "core/future.h"
 #include "poller/poller.h"
 
@@ -87,18 +88,6 @@ sock_op_start(Coroutine *op, PyObject **result)
     return status == 0 ? wait_for_fd(self, fd) : status;
 }
 
-static int
-future_is_done(core_state *state, PyObject *future)
-{
-    if (future_is_exact(state, future)) {
-        return ((Future *)future)->state != FUTURE_PENDING;
-    }
-    PyObject *answer = PyObject_CallMethodNoArgs(future, state->name_done); // runs Python
-    int is_done = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_done;
-}
-
 /* Gives the future its result, or where that is NULL the pending exception: 0 or -1. */
 static int
 tell_future(core_state *state, PyObject *future, PyObject *result)
@@ -125,7 +114,7 @@ try_again(core_state *state, NetCoroutine *self)
 {
     int is_done = self->coroutine.state != COROUTINE_WAITING
                       ? 1
-                      : future_is_done(state, self->coroutine.future);
+                      : awaitable_is_done(state, self->coroutine.future);
     if (is_done != 0) {
         stop_watching(self, false); /* it was cancelled, and has not been resumed yet */
         return is_done < 0 ? -1 : 0;

@@ -2,6 +2,7 @@
 
 #include "sync/lock.h"
 
+#include "core/awaitable.h"
 #include "sync/context_manager.h"
 
 /* The first in line may take it, if it is not about to do so already: 0 or -1. May run Python. */
@@ -14,8 +15,8 @@ wake_first(Lock *self)
     }
     core_state *state = self->head.state;
     PyObject *first = waiters_at(&self->waiters, 0);
-    int is_done = first == NULL ? -1 : waiter_is_done(state, first);
-    if (is_done == 0 && waiter_wake(state, first, Py_True) < 0) {
+    int is_done = first == NULL ? -1 : awaitable_is_done(state, first);
+    if (is_done == 0 && awaitable_set_result(state, first, Py_True) < 0) {
         is_done = -1;
     }
     Py_XDECREF(first);

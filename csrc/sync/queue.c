@@ -2,6 +2,7 @@
 
 #include "sync/queue.h"
 
+#include "core/awaitable.h"
 #include "base/check.h"
 #include "core/future.h"
 
@@ -271,7 +272,7 @@ give_up(Queue *self, Waiting *waiting, PyObject **place, int (*is_blocked)(Queue
     if (blocked != 0) {
         return blocked < 0 ? -1 : 0;
     }
-    int was_cancelled = waiter_is_cancelled(state, waiting->future);
+    int was_cancelled = awaitable_is_cancelled(state, waiting->future);
     if (was_cancelled != 0) {
         return was_cancelled < 0 ? -1 : 0;
     }

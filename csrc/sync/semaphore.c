@@ -2,6 +2,7 @@
 
 #include "sync/semaphore.h"
 
+#include "core/awaitable.h"
 #include "sync/context_manager.h"
 
 typedef struct {
@@ -19,7 +20,7 @@ wake_next(Semaphore *self)
     int status = waiters_first_pending(self->head.state, &self->waiters, &future);
     if (status > 0) {
         self->value.value--;
-        status = waiter_wake(self->head.state, future, Py_True) < 0 ? -1 : 1;
+        status = awaitable_set_result(self->head.state, future, Py_True) < 0 ? -1 : 1;
         Py_DECREF(future);
     }
     return status;
@@ -53,10 +54,10 @@ static int
 give_back(Semaphore *self, PyObject *future)
 {
     core_state *state = self->head.state;
-    int was_cancelled = waiter_is_cancelled(state, future);
+    int was_cancelled = awaitable_is_cancelled(state, future);
     int was_done = 1;
     if (was_cancelled == 0 && state->semaphore_wakes_all) {
-        was_done = waiter_is_done(state, future);
+        was_done = awaitable_is_done(state, future);
     }
     if (was_cancelled < 0 || was_done < 0) {
         return -1;

@@ -18,6 +18,7 @@
 
 #include "base/compat.h"
 
+#include "core/args.h"
 #include "core/state.h"
 
 #include <stdbool.h>
@@ -118,8 +119,6 @@ PyObject *sync_get_bool(PyObject *self, void *offset);
 int sync_set_bool(PyObject *self, PyObject *value, void *offset);
 PyObject *sync_get_number(PyObject *self, void *offset);
 int sync_set_number(PyObject *self, PyObject *value, void *offset);
-
-#define FAST_METHOD(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
 
 #define SYNC_GETSET                                                                          \
     {"_loop", sync_get_object, sync_set_object, NULL, (void *)offsetof(SyncObject, loop)}

@@ -332,24 +332,12 @@ static const coroutine_kind enter_kind = {
     .start = start_enter, .traverse = traverse_call, .drop = drop_call,
 };
 
+/* Versions whose work is not in a method of its own have no _aexit: tools see one function less. */
 static const coroutine_kind exit_kind = {
-    .name = "__aexit__", .qualname = "TaskGroup.__aexit__", .size_bytes = sizeof(group_call),
-    .functions = {"asyncio.taskgroups:TaskGroup.__aexit__"},
-    .start = start_exit, .resume = resume_exit, .traverse = traverse_call, .drop = drop_call,
-};
-
-/* The same of the versions that have the work in a method of its own (group_forgets). */
-static const coroutine_kind inner_exit_kind = {
     .name = "__aexit__", .qualname = "TaskGroup.__aexit__", .size_bytes = sizeof(group_call),
     .functions = {"asyncio.taskgroups:TaskGroup.__aexit__", "asyncio.taskgroups:TaskGroup._aexit"},
     .start = start_exit, .resume = resume_exit, .traverse = traverse_call, .drop = drop_call,
 };
-
-static const coroutine_kind *
-exit_kind_of(const core_state *state)
-{
-    return state->group_forgets ? &inner_exit_kind : &exit_kind;
-}
 
 static PyObject *
 new_call(PyObject *op, const coroutine_kind *kind, PyObject *exc_type, PyObject *exc)
@@ -379,14 +367,11 @@ TaskGroup_aexit(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObjec
         PyErr_SetString(PyExc_TypeError, "TaskGroup.__aexit__() takes et, exc and tb");
         return NULL;
     }
-    const core_state *state = ((TaskGroup *)self)->module_state;
-    return new_call(self, exit_kind_of(state), bound[0], bound[1]);
+    return new_call(self, &exit_kind, bound[0], bound[1]);
 }
 
 int
 task_group_learn(core_state *state)
 {
-    return coroutine_learn(state, &enter_kind) < 0
-               ? -1
-               : coroutine_learn(state, exit_kind_of(state));
+    return coroutine_learn(state, &enter_kind) < 0 ? -1 : coroutine_learn(state, &exit_kind);
 }

@@ -3,7 +3,7 @@
 #include "sync/waiters.h"
 
 #include "base/check.h"
-#include "core/future.h"
+#include "core/awaitable.h"
 
 PyObject *
 waiting_new(SyncObject *owner, const coroutine_kind *kind, PyObject *item)
@@ -150,45 +150,6 @@ waiters_leave(PyObject **place, Waiting *waiting)
     return status;
 }
 
-/* Whether a foreign future's method `name` says yes: 1, 0 or -1. Runs Python. */
-static int
-ask(PyObject *future, PyObject *name)
-{
-    PyObject *answer = PyObject_CallMethodNoArgs(future, name);
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_true;
-}
-
-int
-waiter_is_done(core_state *state, PyObject *future)
-{
-    if (future_is_exact(state, future)) {
-        return ((Future *)future)->state != FUTURE_PENDING;
-    }
-    return ask(future, state->name_done);
-}
-
-int
-waiter_is_cancelled(core_state *state, PyObject *future)
-{
-    if (future_is_exact(state, future)) {
-        return ((Future *)future)->state == FUTURE_CANCELLED;
-    }
-    return ask(future, state->name_cancelled_method);
-}
-
-int
-waiter_wake(core_state *state, PyObject *future, PyObject *value)
-{
-    if (Py_IS_TYPE(future, state->Future_type)) {
-        return future_set_result(state, (Future *)future, value);
-    }
-    PyObject *answer = PyObject_CallMethodOneArg(future, state->name_set_result, value);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
-}
-
 int
 waiters_init(core_state *state)
 {
@@ -227,7 +188,7 @@ waiters_are_cancelled_slow(core_state *state, PyObject *const *place)
             return 1;
         }
         PyObject *first = PySequence_GetItem(*place, 0);
-        status = first == NULL ? -1 : waiter_is_cancelled(state, first);
+        status = first == NULL ? -1 : awaitable_is_cancelled(state, first);
         Py_XDECREF(first);
         if (status <= 0) {
             return status;
@@ -236,7 +197,7 @@ waiters_are_cancelled_slow(core_state *state, PyObject *const *place)
     iterator = PyObject_GetIter(*place);
     PyObject *future;
     while (iterator != NULL && status > 0 && (future = PyIter_Next(iterator)) != NULL) {
-        status = waiter_is_cancelled(state, future);
+        status = awaitable_is_cancelled(state, future);
         Py_DECREF(future);
     }
     Py_XDECREF(iterator);
@@ -248,7 +209,7 @@ static int
 next_pending(core_state *state, PyObject *iterator, PyObject **future)
 {
     while ((*future = PyIter_Next(iterator)) != NULL) {
-        int is_done = waiter_is_done(state, *future);
+        int is_done = awaitable_is_done(state, *future);
         if (is_done == 0) {
             return 1;
         }
@@ -285,7 +246,7 @@ waiters_wake(core_state *state, PyObject *const *place, Py_ssize_t limit, PyObje
     while (status > 0 && limit-- > 0) {
         status = next_pending(state, iterator, &future);
         if (status > 0) {
-            status = waiter_wake(state, future, value) < 0 ? -1 : 1; // may run Python
+            status = awaitable_set_result(state, future, value) < 0 ? -1 : 1; // may run Python
             Py_DECREF(future);
         }
     }
@@ -305,8 +266,8 @@ waiters_pop_and_wake_slow(core_state *state, PyObject *const *place)
         PyObject *deque = Py_NewRef(*place);
         PyObject *future = pop_first(state, deque);
         Py_DECREF(deque);
-        is_done = future == NULL ? -1 : waiter_is_done(state, future);
-        if (is_done == 0 && waiter_wake(state, future, Py_None) < 0) { // may run Python
+        is_done = future == NULL ? -1 : awaitable_is_done(state, future);
+        if (is_done == 0 && awaitable_set_result(state, future, Py_None) < 0) { // may run Python
             is_done = -1;
         }
         Py_XDECREF(future);

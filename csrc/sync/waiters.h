@@ -62,13 +62,6 @@ int waiters_leave(PyObject **place, Waiting *waiting);
    NULL is none. */
 void waiters_chain_steal(PyObject *earlier);
 
-/* What a waiter's future says: 1, 0 or -1. Runs Python where it is not ours. */
-int waiter_is_done(core_state *state, PyObject *future);
-int waiter_is_cancelled(core_state *state, PyObject *future);
-
-/* Sets its result: 0 or -1. Runs Python where its loop is not ours or is being looked at. */
-int waiter_wake(core_state *state, PyObject *future, PyObject *value);
-
 static inline bool
 waiters_are_none(PyObject *const *place)
 {
