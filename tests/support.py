@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import pathlib
 import subprocess
@@ -202,3 +203,22 @@ def run_script(impl, code: str, *arguments: str, status: int = 0, timeout: float
             raise AssertionError(f'script hangs\n{out}\n{err}') from None
     assert child.returncode == status, f'script exited {child.returncode}\n{out}\n{err}'
     return out, err
+
+
+def run_coroutine_test(pyfuncitem, limit: float):
+    """pytest_pyfunc_call of a coroutine: run on the loop of its fixture, within limit seconds.
+
+    None where the test is none, which leaves it to pytest.
+    """
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    names = inspect.signature(test).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+
+    async def main():
+        async with asyncio.timeout(limit):
+            await test(**arguments)
+
+    pyfuncitem.funcargs['loop'].run_until_complete(main())
+    return True

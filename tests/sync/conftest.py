@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 
 import pytest
 import support
@@ -14,18 +13,7 @@ KINDS = ['asyncio'] if support.STOCK_ONLY else ['asyncio', 'pyasync', 'pyasync o
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    names = inspect.signature(test).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-
-    async def main():
-        async with asyncio.timeout(LIMIT):
-            await test(**arguments)
-
-    pyfuncitem.funcargs['loop'].run_until_complete(main())
-    return True
+    return support.run_coroutine_test(pyfuncitem, LIMIT)
 
 
 def pytest_generate_tests(metafunc):
