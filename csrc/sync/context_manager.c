@@ -66,6 +66,24 @@ context_manager_exit(SyncObject *owner)
 }
 
 PyObject *
+Acquirable_acquire(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    SyncObject *self = (SyncObject *)op;
+    return sync_is_plain(self) ? waiting_new(self, self->class->acquirable->acquire, NULL)
+                               : sync_call_stock_bare(self, "acquire");
+}
+
+PyObject *
+Acquirable_release(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    SyncObject *self = (SyncObject *)op;
+    if (!sync_is_plain(self)) {
+        return sync_call_stock_bare(self, "release");
+    }
+    return self->class->acquirable->release(self) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+PyObject *
 Acquirable_aenter(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     SyncObject *self = (SyncObject *)op;

@@ -18,6 +18,8 @@ PyObject *context_manager_enter(SyncObject *owner);
 PyObject *context_manager_exit(SyncObject *owner);
 
 /* Methods. */
+PyObject *Acquirable_acquire(PyObject *self, PyObject *unused);
+PyObject *Acquirable_release(PyObject *self, PyObject *unused);
 PyObject *Acquirable_aenter(PyObject *self, PyObject *unused);
 PyObject *Acquirable_aexit(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *kwnames);

@@ -76,10 +76,17 @@ static const char *const lock_methods[] = {
 };
 static const char *const lock_data[] = {"_waiters", "_locked", "_loop", NULL};
 
+static const coroutine_kind acquire_kind = {
+    WAITING_KIND("acquire", "Lock.acquire"),
+    .start = acquire_start,
+    .resume = acquire_resume,
+};
+
 static const acquirable lock_acquirable = {
     .begin = lock_acquire_begin,
     .end = lock_acquire_end,
     .release = lock_release,
+    .acquire = &acquire_kind,
 };
 
 static const sync_class lock_class = {
@@ -115,29 +122,6 @@ Lock_locked(PyObject *op, PyObject *Py_UNUSED(unused))
                                            : sync_call_stock_bare((SyncObject *)op, "locked");
 }
 
-static PyObject *
-Lock_acquire(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    static const coroutine_kind acquire_kind = {
-        WAITING_KIND("acquire", "Lock.acquire"),
-        .start = acquire_start,
-        .resume = acquire_resume,
-    };
-    SyncObject *self = (SyncObject *)op;
-    return sync_is_plain(self) ? waiting_new(self, &acquire_kind, NULL)
-                               : sync_call_stock_bare(self, "acquire");
-}
-
-static PyObject *
-Lock_release(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    SyncObject *self = (SyncObject *)op;
-    if (!sync_is_plain(self)) {
-        return sync_call_stock_bare(self, "release");
-    }
-    return lock_release(self) < 0 ? NULL : Py_NewRef(Py_None);
-}
-
 static int
 Lock_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -156,9 +140,9 @@ Lock_clear(PyObject *op)
 static PyMethodDef Lock_methods[] = {
     {"locked", Lock_locked, METH_NOARGS,
      "locked($self, /)\n--\n\nWhether somebody has it. As asyncio.Lock.locked."},
-    {"acquire", Lock_acquire, METH_NOARGS,
+    {"acquire", Acquirable_acquire, METH_NOARGS,
      "acquire($self, /)\n--\n\nWait until it is free and take it; True. As asyncio.Lock.acquire."},
-    {"release", Lock_release, METH_NOARGS,
+    {"release", Acquirable_release, METH_NOARGS,
      "release($self, /)\n--\n\nGive it up, to who has waited longest. Raises RuntimeError where it "
      "is not locked. As asyncio.Lock.release."},
     CONTEXT_MANAGER_METHODS(Acquirable_aenter, Acquirable_aexit),

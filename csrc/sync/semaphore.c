@@ -135,16 +135,24 @@ static const char *const semaphore_methods[] = {
 static const char *const semaphore_data[] = {"_waiters", "_value", "_loop", NULL};
 static const char *const bounded_data[] = {"_waiters", "_value", "_bound_value", "_loop", NULL};
 
+static const coroutine_kind acquire_kind = {
+    WAITING_KIND("acquire", "Semaphore.acquire"),
+    .start = acquire_start,
+    .resume = acquire_resume,
+};
+
 static const acquirable semaphore_acquirable = {
     .begin = acquire_begin,
     .end = acquire_end,
     .release = semaphore_release,
+    .acquire = &acquire_kind,
 };
 
 static const acquirable bounded_acquirable = {
     .begin = acquire_begin,
     .end = acquire_end,
     .release = bounded_release,
+    .acquire = &acquire_kind,
 };
 
 static const sync_class semaphore_class = {
@@ -217,29 +225,6 @@ Semaphore_locked(PyObject *op, PyObject *Py_UNUSED(unused))
     return locked < 0 ? NULL : PyBool_FromLong(locked);
 }
 
-static PyObject *
-Semaphore_acquire(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    static const coroutine_kind acquire_kind = {
-        WAITING_KIND("acquire", "Semaphore.acquire"),
-        .start = acquire_start,
-        .resume = acquire_resume,
-    };
-    SyncObject *self = (SyncObject *)op;
-    return sync_is_plain(self) ? waiting_new(self, &acquire_kind, NULL)
-                               : sync_call_stock_bare(self, "acquire");
-}
-
-static PyObject *
-Semaphore_release(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    SyncObject *self = (SyncObject *)op;
-    if (!sync_is_plain(self)) {
-        return sync_call_stock_bare(self, "release");
-    }
-    return self->class->acquirable->release(self) < 0 ? NULL : Py_NewRef(Py_None);
-}
-
 static int
 Semaphore_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -262,10 +247,10 @@ Semaphore_clear(PyObject *op)
 static PyMethodDef Semaphore_methods[] = {
     {"locked", Semaphore_locked, METH_NOARGS,
      "locked($self, /)\n--\n\nWhether acquire() would wait. As asyncio.Semaphore.locked."},
-    {"acquire", Semaphore_acquire, METH_NOARGS,
+    {"acquire", Acquirable_acquire, METH_NOARGS,
      "acquire($self, /)\n--\n\nWait for one's turn and count down by one; True. As "
      "asyncio.Semaphore.acquire."},
-    {"release", Semaphore_release, METH_NOARGS,
+    {"release", Acquirable_release, METH_NOARGS,
      "release($self, /)\n--\n\nCount up by one, and wake who has waited longest. As "
      "asyncio.Semaphore.release."},
     CONTEXT_MANAGER_METHODS(Acquirable_aenter, Acquirable_aexit),
@@ -273,7 +258,7 @@ static PyMethodDef Semaphore_methods[] = {
 };
 
 static PyMethodDef BoundedSemaphore_methods[] = {
-    {"release", Semaphore_release, METH_NOARGS,
+    {"release", Acquirable_release, METH_NOARGS,
      "release($self, /)\n--\n\nCount up by one, and wake who has waited longest. Raises ValueError "
      "where it would count further than it began. As asyncio.BoundedSemaphore.release."},
     {NULL, NULL, 0, NULL},

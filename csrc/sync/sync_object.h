@@ -19,6 +19,7 @@
 #include "base/compat.h"
 
 #include "core/args.h"
+#include "core/coroutine.h"
 #include "core/state.h"
 
 #include <stdbool.h>
@@ -33,6 +34,7 @@ typedef struct {
     /* The wait is over, by an exception where error is not NULL, which it steals: 1 or -1. */
     int (*end)(SyncObject *self, Waiting *waiting, PyObject *error);
     int (*release)(SyncObject *self); /* 0 or -1 */
+    const coroutine_kind *acquire;    /* what acquire() makes */
 } acquirable;
 
 typedef struct {
