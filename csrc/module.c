@@ -3,6 +3,7 @@
 #include "base/compat.h"
 
 #include "base/check.h"
+#include "core/adopt.h"
 #include "core/bridge.h"
 #include "core/awaitable.h"
 #include "core/coroutine.h"
@@ -94,7 +95,7 @@ core_set_lock_classes(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* The package tells of each class that it makes over a type of csrc/sync. */
+/* The package tells of each class that it makes over a type whose methods are called often. */
 static PyObject *
 core_adopt(PyObject *module, PyObject *type)
 {
@@ -102,8 +103,11 @@ core_adopt(PyObject *module, PyObject *type)
         PyErr_SetString(PyExc_TypeError, "a class was expected");
         return NULL;
     }
-    return sync_adopt(state_of_module(module), (PyTypeObject *)type) < 0 ? NULL
-                                                                        : Py_NewRef(Py_None);
+    if (adopt_methods((PyTypeObject *)type) < 0
+        || sync_measure_by(state_of_module(module), (PyTypeObject *)type) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 #ifdef PYASYNC_DEBUG
@@ -135,14 +139,6 @@ core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
         Py_XDECREF(count);
     }
     return counts;
-    const Py_ssize_t *live = state_of_module(module)->live;
-    return Py_BuildValue("{sn sn sn sn sn sn sn sn sn sn sn}", "Loop", live[LIVE_LOOP], "Future",
-                         live[LIVE_FUTURE], "Task", live[LIVE_TASK], "FutureIter",
-                         live[LIVE_FUTURE_ITER], "TaskStep", live[LIVE_TASK_STEP], "Waiter",
-                         live[LIVE_WAITER], "Handle", live[LIVE_HANDLE], "TimerHandle",
-                         live[LIVE_TIMER_HANDLE],
-                         "Coroutine", live[LIVE_COROUTINE], "Transport", live[LIVE_TRANSPORT],
-                         "TLSProtocol", live[LIVE_TLS_PROTOCOL]);
 }
 
 #endif

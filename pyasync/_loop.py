@@ -309,6 +309,9 @@ for _name in ('run_forever', 'add_signal_handler'):
 del _name
 
 
+_core._adopt(EventLoop)
+
+
 def _send_before_fork():
     """Send what transports hold back until the iteration ends: the child would send it, too."""
     loop = asyncio._get_running_loop()

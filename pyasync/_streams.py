@@ -38,6 +38,7 @@ CLASSES = {  # asyncio's: ours
 for _stock_class, _class in CLASSES.items():
     _class.__module__ = f'{__package__}.streams'
     _types.STOCK[_class] = _stock_class
+    _core._adopt(_class)
 del _stock_class, _class
 
 # asyncio's functions, with our classes in the place of those they find in their module.

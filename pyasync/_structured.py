@@ -22,6 +22,8 @@ class TaskGroup(_core.TaskGroup, asyncio.TaskGroup):
     __slots__ = ()
 
 
+_core._adopt(Timeout)
+_core._adopt(TaskGroup)
 _core._set_structured(Timeout, TaskGroup)
 
 OURS = {  # asyncio's: ours

@@ -15,6 +15,9 @@ class _SSLProtocolTransport(_core._TLSTransport, sslproto._SSLProtocolTransport)
     __slots__ = ()
 
 
+_core._adopt(_SSLProtocolTransport)
+
+
 def _no_buffer(_):
     """Stands for bytearray and memoryview where asyncio makes a connection's read buffer: the C
     half reads into the loop's, and makes one only for a transport that asks for it."""

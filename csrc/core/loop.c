@@ -7,6 +7,7 @@
 #include "core/loop.h"
 
 #include "base/check.h"
+#include "core/adopt.h"
 #include "core/bridge.h"
 #include "core/future.h"
 #include "core/handle.h"
@@ -41,9 +42,13 @@ static int
 is_ours(Loop *self, PyObject *dict, PyObject *name, PyObject *ours)
 {
     PyObject *found = PyObject_GetAttr((PyObject *)Py_TYPE(self), name);
-    Py_XDECREF(found);
-    if (found != ours) {
-        return found == NULL ? -1 : 0;
+    if (found == NULL) {
+        return -1;
+    }
+    bool is_same = adopt_is_same(found, ours);
+    Py_DECREF(found);
+    if (!is_same) {
+        return 0;
     }
     if (dict == NULL) {
         return 1;

@@ -62,10 +62,9 @@ typedef struct {
 /* Remembers what asyncio's class and ours have under the names of `class`: 0 or -1. */
 int sync_class_init(core_state *state, const sync_class *class, PyTypeObject *type);
 
-/* `type` is Python's class right over one of ours: it gets the methods as its own, for the interpreter
-   calls those of the very class faster than inherited ones, and is the measure of what is plain from
-   now on. 0 or -1. */
-int sync_adopt(core_state *state, PyTypeObject *type);
+/* Where `type` is Python's class right over one of ours, with its methods adopted, it is the measure of
+   what is plain from now on. 0 or -1. */
+int sync_measure_by(core_state *state, PyTypeObject *type);
 
 /* tp_new's work. */
 PyObject *sync_new(PyTypeObject *type, const sync_class *class);
