@@ -4,6 +4,7 @@
 #include "core/coroutine_step.h"
 
 #include "base/check.h"
+#include "core/awaitable.h"
 #include "core/future.h"
 #include "core/stop_iteration.h"
 
@@ -54,17 +55,15 @@ static PyObject *
 result_of(Coroutine *self)
 {
     core_state *state = self->module_state;
-    if (future_is_exact(state, self->future)) {
-        Future *future = (Future *)self->future;
-        if (future->state == FUTURE_PENDING) {
-            PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
-            return NULL;
-        }
-        return future_result(state, future);
+    if (self->future == Py_None) {
+        return Py_NewRef(Py_None);
     }
-    return self->future == Py_None
-               ? Py_NewRef(Py_None)
-               : PyObject_CallMethodNoArgs(self->future, state->name_result); // runs Python
+    if (future_is_exact(state, self->future)
+        && ((Future *)self->future)->state == FUTURE_PENDING) {
+        PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
+        return NULL;
+    }
+    return awaitable_result(state, self->future); // runs Python where it is none of ours
 }
 
 static PySendResult after_step(Coroutine *self, int answer, PyObject **result);

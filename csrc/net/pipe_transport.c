@@ -12,12 +12,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* transport_init_type() has looked at asyncio's slots. */
-_Static_assert(offsetof(PipeTransport, extra) == offsetof(Transport, extra)
-                   && offsetof(PipeTransport, loop) == offsetof(Transport, loop)
-                   && offsetof(PipeTransport, dict) == offsetof(Transport, dict),
-               "both begin with the slots of _FlowControlMixin");
-
 int
 pipe_arguments_parse(PyTypeObject *type, PyObject *args, PyObject *kwargs, const char *format,
                      pipe_arguments *parsed)
@@ -280,29 +274,17 @@ int
 pipe_transport_traverse(PyObject *op, visitproc visit, void *arg)
 {
     PipeTransport *self = (PipeTransport *)op;
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(self->extra);
-    Py_VISIT(self->stock_high_water);
-    Py_VISIT((PyObject *)self->loop);
-    Py_VISIT(self->stock_low_water);
-    Py_VISIT(self->stock_protocol_paused);
     Py_VISIT(self->dict);
     Py_VISIT(self->protocol);
     Py_VISIT(self->pipe);
-    return 0;
+    return mixin_slots_traverse(op, visit, arg);
 }
 
 int
 pipe_transport_clear(PyObject *op)
 {
     PipeTransport *self = (PipeTransport *)op;
-    Py_CLEAR(self->extra);
-    Py_CLEAR(self->stock_high_water);
-    NetLoop *loop = self->loop;
-    self->loop = NULL;
-    Py_XDECREF((PyObject *)loop);
-    Py_CLEAR(self->stock_low_water);
-    Py_CLEAR(self->stock_protocol_paused);
+    mixin_slots_clear(op);
     Py_CLEAR(self->dict);
     Py_CLEAR(self->protocol);
     Py_CLEAR(self->pipe);

@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 
+#include "net/mixin_slots.h"
 #include "net/net_loop.h"
 
 #include <stdbool.h>
@@ -27,12 +28,7 @@
 #include <sys/uio.h>
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *extra; /* the dict behind get_extra_info() */
-    PyObject *stock_high_water;
-    NetLoop *loop;
-    PyObject *stock_low_water;
-    PyObject *stock_protocol_paused;
+    MIXIN_SLOTS_HEAD
     PyObject *dict;
     PyObject *weakrefs;
     PyObject *protocol;

@@ -3,16 +3,11 @@
 #include "net/tls_transport.h"
 
 #include "core/args.h"
+#include "net/mixin_slots.h"
 #include "net/tls_protocol.h"
-#include "net/transport.h"
 
 typedef struct {
-    PyObject_HEAD
-    PyObject *stock_extra;
-    PyObject *stock_high_water;
-    PyObject *loop;
-    PyObject *stock_low_water;
-    PyObject *stock_protocol_paused;
+    MIXIN_SLOTS_HEAD /* asyncio's methods alone use them: loop may be any */
     PyObject *ssl_protocol;
     bool closed;
 } TLSTransport;
@@ -103,25 +98,15 @@ static int
 TLSTransport_traverse(PyObject *op, visitproc visit, void *arg)
 {
     TLSTransport *self = (TLSTransport *)op;
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(self->stock_extra);
-    Py_VISIT(self->stock_high_water);
-    Py_VISIT(self->loop);
-    Py_VISIT(self->stock_low_water);
-    Py_VISIT(self->stock_protocol_paused);
     Py_VISIT(self->ssl_protocol);
-    return 0;
+    return mixin_slots_traverse(op, visit, arg);
 }
 
 static int
 TLSTransport_clear(PyObject *op)
 {
     TLSTransport *self = (TLSTransport *)op;
-    Py_CLEAR(self->stock_extra);
-    Py_CLEAR(self->stock_high_water);
-    Py_CLEAR(self->loop);
-    Py_CLEAR(self->stock_low_water);
-    Py_CLEAR(self->stock_protocol_paused);
+    mixin_slots_clear(op);
     Py_CLEAR(self->ssl_protocol);
     return 0;
 }
@@ -173,10 +158,6 @@ static PyType_Spec TLSTransport_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     .slots = TLSTransport_slots,
 };
-
-/* transport_init_type() has seen that the slots are where our structs have them. */
-_Static_assert(offsetof(TLSTransport, ssl_protocol) == offsetof(Transport, dict),
-               "the slots of asyncio's _FlowControlMixin");
 
 int
 tls_transport_init_type(PyObject *module, core_state *state)

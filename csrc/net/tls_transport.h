@@ -1,7 +1,7 @@
 /* tls_transport.h -- what the application writes to on a TLS connection.
 
-   Its struct begins with the slots of asyncio's _FlowControlMixin, as transport.h's does; what is not
-   called for every message is the running asyncio's own (sslproto._SSLProtocolTransport).
+   It begins with mixin_slots.h, as every transport does; what is not called for every message is
+   the running asyncio's own (sslproto._SSLProtocolTransport).
    Source: asyncio.sslproto._SSLProtocolTransport. */
 
 #ifndef PYASYNC_NET_TLS_TRANSPORT_H

@@ -470,18 +470,12 @@ int
 transport_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Transport *self = (Transport *)op;
-    Py_VISIT(Py_TYPE(op));
-    Py_VISIT(self->extra);
-    Py_VISIT(self->stock_high_water);
-    Py_VISIT((PyObject *)self->loop);
-    Py_VISIT(self->stock_low_water);
-    Py_VISIT(self->stock_protocol_paused);
     Py_VISIT(self->dict);
     Py_VISIT(self->protocol);
     Py_VISIT(self->sock);
     Py_VISIT(self->server);
     Py_VISIT(self->context);
-    return 0;
+    return mixin_slots_traverse(op, visit, arg);
 }
 
 int
@@ -491,13 +485,7 @@ transport_clear(PyObject *op)
     if (self->loop != NULL) {
         net_loop_release(self->loop, self->fd, op);
     }
-    Py_CLEAR(self->extra);
-    Py_CLEAR(self->stock_high_water);
-    NetLoop *loop = self->loop;
-    self->loop = NULL;
-    Py_XDECREF((PyObject *)loop);
-    Py_CLEAR(self->stock_low_water);
-    Py_CLEAR(self->stock_protocol_paused);
+    mixin_slots_clear(op);
     Py_CLEAR(self->dict);
     Py_CLEAR(self->protocol);
     Py_CLEAR(self->sock);

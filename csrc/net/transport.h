@@ -20,17 +20,13 @@
 
 #include "net/address.h"
 #include "net/flow_control.h"
+#include "net/mixin_slots.h"
 #include "net/net_loop.h"
 
 #include <stdbool.h>
 
 typedef struct Transport {
-    PyObject_HEAD
-    PyObject *extra; /* the dict behind get_extra_info(); NULL until somebody asks */
-    PyObject *stock_high_water;
-    NetLoop *loop;
-    PyObject *stock_low_water;
-    PyObject *stock_protocol_paused;
+    MIXIN_SLOTS_HEAD /* extra is NULL until somebody asks */
     PyObject *dict;
     PyObject *weakrefs;
     PyObject *protocol;

@@ -99,3 +99,14 @@ transport_report_lost_write(PyObject *transport, unsigned *conn_lost, const char
     Py_XDECREF(answer);
     return answer == NULL ? -1 : 0;
 }
+
+PyObject *
+transport_parse_fatal_error(PyObject *args, PyObject *kwargs, const char **message)
+{
+    static char *keywords[] = {"exc", "message", NULL};
+    PyObject *exception;
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|s:_fatal_error", keywords, &exception,
+                                       message)
+               ? exception
+               : NULL;
+}

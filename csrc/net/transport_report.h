@@ -35,4 +35,7 @@ int transport_report_pending(NetLoop *loop, PyObject *transport, PyObject *proto
 /* A write after the connection was lost: counts it, and from the sixth on warns: 0 or -1. */
 int transport_report_lost_write(PyObject *transport, unsigned *conn_lost, const char *warning);
 
+/* (exc, message=*message) of _fatal_error(): exc, borrowed, or NULL with TypeError. */
+PyObject *transport_parse_fatal_error(PyObject *args, PyObject *kwargs, const char **message);
+
 #endif

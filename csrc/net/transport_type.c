@@ -5,6 +5,7 @@
 #include "net/transport.h"
 
 #include "base/check.h"
+#include "net/transport_report.h"
 
 #include <stddef.h>
 
@@ -39,15 +40,12 @@ Transport_force_close(PyObject *op, PyObject *exception)
     return none_or_null(transport_force_close((Transport *)op, exception));
 }
 
-/* _fatal_error(exc, message='Fatal error on transport') */
 static PyObject *
 Transport_fatal_error(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"exc", "message", NULL};
-    PyObject *exception;
     const char *message = "Fatal error on transport";
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|s:_fatal_error", keywords, &exception,
-                                     &message)) {
+    PyObject *exception = transport_parse_fatal_error(args, kwargs, &message);
+    if (exception == NULL) {
         return NULL;
     }
     return none_or_null(transport_end_by((Transport *)op, exception, message));
@@ -335,7 +333,7 @@ static PyGetSetDef Transport_getset[] = {
     {"_extra", get_extra, NULL, NULL, NULL},
     FLOW_CONTROL_GETSET(offsetof(Transport, flow)),
     {"_sock", get_sock, set_sock, NULL, NULL},
-    {"_loop", get_object, NULL, NULL, (void *)offsetof(Transport, loop)},
+    {"_loop", get_object, NULL, NULL, (void *)offsetof(mixin_slots, loop)},
     {"_protocol", get_object, NULL, NULL, (void *)offsetof(Transport, protocol)},
     {"_server", get_object, NULL, NULL, (void *)offsetof(Transport, server)},
     {"_context", get_object, NULL, NULL, (void *)offsetof(Transport, context)},
@@ -461,8 +459,8 @@ int
 transport_init_type(PyObject *module, core_state *state)
 {
     PyObject *stock = state->stock_FlowControlMixin;
-    int is_known = ((PyTypeObject *)stock)->tp_basicsize == offsetof(Transport, dict);
-    if (is_known && (is_known = slot_is_at(stock, "_extra", offsetof(Transport, extra))) > 0) {
+    int is_known = ((PyTypeObject *)stock)->tp_basicsize == sizeof(mixin_slots);
+    if (is_known && (is_known = slot_is_at(stock, "_extra", offsetof(mixin_slots, extra))) > 0) {
         is_known = slot_is_at(stock, "_loop", offsetof(Transport, loop));
     }
     if (is_known <= 0) {

@@ -127,15 +127,12 @@ WritePipe_close_by(PyObject *op, PyObject *args)
     return none_or_null(close_by((WritePipeTransport *)op, exception));
 }
 
-/* _fatal_error(exc, message='Fatal error on pipe transport') */
 static PyObject *
 WritePipe_fatal_error(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"exc", "message", NULL};
-    PyObject *exception;
     const char *message = "Fatal error on pipe transport";
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|s:_fatal_error", keywords, &exception,
-                                     &message)) {
+    PyObject *exception = transport_parse_fatal_error(args, kwargs, &message);
+    if (exception == NULL) {
         return NULL;
     }
     return none_or_null(end_by((WritePipeTransport *)op, exception, message));
