@@ -121,6 +121,11 @@ PyObject *future_result(core_state *state, Future *self);
 /* A new CancelledError for this future, the stored one if there is one. */
 PyObject *future_make_cancelled_error(core_state *state, Future *self);
 
+/* Who waits, and how they are told: core/future_waiters.c.
+
+   Schedules all that wait: 0 or -1. Runs Python where call_soon is overridden. */
+int future_schedule_callbacks(core_state *state, Future *self);
+
 /* Adds a callable, or schedules it where self is done. */
 int future_add_callback(core_state *state, Future *self, PyObject *callback, PyObject *context);
 
