@@ -22,6 +22,7 @@
 
 #include "base/compat.h"
 
+#include "base/check.h"
 #include "base/timer_heap.h"
 #include "core/loop.h"
 
@@ -59,6 +60,13 @@ typedef struct {
     } when;
     timer_node node;
 } TimerHandle;
+
+/* The TimerHandle of a node in a heap. Borrowed. */
+static inline PyObject *
+handle_of_node(timer_node *node)
+{
+    return (PyObject *)container_of(node, TimerHandle, node);
+}
 
 static inline PyObject **
 handle_args(Handle *self)

@@ -1,24 +1,20 @@
-/* loop.c -- pyasync._core.Loop: its life, and the state that asyncio's inherited methods see.
+/* loop.c -- pyasync._core.Loop: its life, and what of it is overridden.
 
    The Python class pyasync.EventLoop derives from it first and from asyncio.SelectorEventLoop
-   second; the attributes that BaseEventLoop assigns and C code needs are descriptors here, so that
-   both halves see one value. */
+   second. */
 
 #include "core/loop.h"
 
 #include "base/check.h"
 #include "core/adopt.h"
 #include "core/bridge.h"
-#include "core/future.h"
 #include "core/handle.h"
 #include "core/loop_methods.h"
-#include "core/task.h"
-#include "core/waiter.h"
 
 #include <errno.h>
 
-static void
-refresh_is_direct(Loop *self)
+void
+loop_refresh_is_direct(Loop *self)
 {
     self->is_direct =
         !self->is_closed && loop_debug_is_plain_off(self) && self->call_soon_is_ours;
@@ -78,13 +74,12 @@ loop_refresh_overrides(Loop *self)
     self->get_debug_is_ours = get_debug;
     self->create_future_is_ours = create_future;
     self->type_version = Py_TYPE(self)->tp_version_tag;
-    refresh_is_direct(self);
+    loop_refresh_is_direct(self);
     return 0;
 }
 
-/* Drops everything that waits to run. Runs Python (destructors). */
-static void
-drop_queues(Loop *self)
+void
+loop_drop_queues(Loop *self)
 {
     ring ready = self->ready;
     timer_heap timers = self->timers;
@@ -94,7 +89,7 @@ drop_queues(Loop *self)
         timers.entries[i].node->index = TIMER_NODE_OUT;
     }
     for (size_t i = 0; i < timers.count; i++) {
-        handle_release_steal((PyObject *)container_of(timers.entries[i].node, TimerHandle, node));
+        handle_release_steal(handle_of_node(timers.entries[i].node));
     }
     while (ring_count(&ready) > 0) {
         handle_release_steal(ring_take(&ready));
@@ -191,13 +186,6 @@ Loop_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwar
     return (PyObject *)self;
 }
 
-/* The handle of the i-th timer in the heap. Borrowed. */
-static PyObject *
-timer_at(Loop *self, size_t i)
-{
-    return (PyObject *)container_of(self->timers.entries[i].node, TimerHandle, node);
-}
-
 int
 Loop_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -212,7 +200,7 @@ Loop_traverse(PyObject *op, visitproc visit, void *arg)
         }
     }
     for (size_t i = 0; i < self->timers.count; i++) {
-        PyObject *handle = timer_at(self, i);
+        PyObject *handle = handle_of_node(self->timers.entries[i].node);
         int status = handle_traverse_owned(self->state, handle, visit, arg);
         if (status != 0) {
             return status;
@@ -243,7 +231,7 @@ int
 Loop_clear(PyObject *op)
 {
     Loop *self = (Loop *)op;
-    drop_queues(self);
+    loop_drop_queues(self);
     watcher_clear(&self->watchers);
     Py_XSETREF(self->debug, Py_NewRef(Py_False));
     Py_CLEAR(self->thread_id_object);
@@ -290,8 +278,6 @@ Loop_setattro(PyObject *op, PyObject *name, PyObject *value)
     return 0;
 }
 
-/* ---- methods ---- */
-
 static PyObject *
 Loop_is_running(PyObject *op, PyObject *Py_UNUSED(unused))
 {
@@ -322,7 +308,7 @@ Loop_close_poller(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Loop *self = (Loop *)op;
     self->is_closed = true;
-    refresh_is_direct(self);
+    loop_refresh_is_direct(self);
     watcher_clear(&self->watchers);
     drop_free_lists(self);
     Py_CLEAR(self->spare_context);
@@ -344,154 +330,6 @@ Loop_use_poller(PyObject *op, PyObject *name)
     }
     return open_poller(self, text) < 0 ? NULL : Py_NewRef(Py_None);
 }
-
-/* ---- attributes ---- */
-
-static PyObject *
-get_object(PyObject *op, void *offset)
-{
-    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
-static int
-set_object(PyObject *op, PyObject *value, void *offset)
-{
-    PyObject **place = (PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
-    PyObject *old = *place;
-    *place = Py_NewRef(value == NULL ? Py_None : value);
-    Py_XDECREF(old);
-    return 0;
-}
-
-static int
-set_debug(PyObject *op, PyObject *value, void *offset)
-{
-    if (set_object(op, value, offset) < 0) {
-        return -1;
-    }
-    refresh_is_direct((Loop *)op);
-    return 0;
-}
-
-static int
-set_thread_id(PyObject *op, PyObject *value, void *offset)
-{
-    if (set_object(op, value, offset) < 0) {
-        return -1;
-    }
-    ((Loop *)op)->is_running = value != NULL && value != Py_None;
-    return 0;
-}
-
-static PyObject *
-get_bool(PyObject *op, void *offset)
-{
-    return PyBool_FromLong(*(bool *)((char *)op + (Py_ssize_t)(intptr_t)offset));
-}
-
-static int
-set_stopping(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    int is_true = value == NULL ? 0 : PyObject_IsTrue(value);
-    ((Loop *)op)->is_stopping = is_true > 0;
-    return is_true < 0 ? -1 : 0;
-}
-
-/* BaseEventLoop.close() sets it and then clears its queues: here that is one step. */
-static int
-set_closed(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    Loop *self = (Loop *)op;
-    int is_true = value == NULL ? 0 : PyObject_IsTrue(value);
-    if (is_true < 0) {
-        return -1;
-    }
-    self->is_closed = is_true || self->poller == NULL;
-    refresh_is_direct(self);
-    if (self->is_closed) {
-        drop_queues(self);
-    }
-    return 0;
-}
-
-/* A copy of the ring as a list of handles; a task appears as the handle of its step. */
-static PyObject *
-get_ready(PyObject *op, void *Py_UNUSED(closure))
-{
-    Loop *self = (Loop *)op;
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < ring_count(&self->ready); i++) {
-        PyObject *entry = Py_NewRef(ring_peek(&self->ready, i));
-        if (waiter_check(self->state, entry)) {
-            Py_SETREF(entry, waiter_handle(self, (Waiter *)entry));
-        }
-        else if (Py_IS_TYPE(entry, self->state->Task_type)) {
-            PyObject *step = task_step_callable(self->state, (Task *)entry, NULL);
-            PyObject *context = task_context(self->state, (Task *)entry);
-            PyObject *handle = step == NULL || context == NULL
-                                   ? NULL
-                                   : handle_new(self, step, NULL, 0, context);
-            Py_XDECREF(step);
-            Py_XDECREF(context);
-            Py_SETREF(entry, handle);
-        }
-        if (entry == NULL || PyList_Append(list, entry) < 0) {
-            Py_CLEAR(list);
-        }
-        if (entry != NULL) {
-            handle_release_steal(entry); /* one that was made for this is held by nobody else */
-        }
-    }
-    return list;
-}
-
-static PyObject *
-get_scheduled(PyObject *op, void *Py_UNUSED(closure))
-{
-    Loop *self = (Loop *)op;
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < self->timers.count; i++) {
-        PyObject *handle = timer_at(self, i);
-        if (PyList_Append(list, handle) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    return list;
-}
-
-static PyObject *
-get_zero(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
-{
-    return PyLong_FromLong(0);
-}
-
-/* BaseEventLoop.__init__ assigns its own queues: they are not used. */
-static int
-set_ignored(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(value), void *Py_UNUSED(closure))
-{
-    return 0;
-}
-
-static PyObject *
-get_poller_name(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyUnicode_FromString(((Loop *)op)->backend->name);
-}
-
-static PyGetSetDef Loop_getset[] = {
-    {"_debug", get_object, set_debug, NULL, (void *)offsetof(Loop, debug)},
-    {"_thread_id", get_object, set_thread_id, NULL, (void *)offsetof(Loop, thread_id_object)},
-    {"_task_factory", get_object, set_object, NULL, (void *)offsetof(Loop, task_factory)},
-    {"_current_handle", get_object, set_object, NULL, (void *)offsetof(Loop, current_handle)},
-    {"_stopping", get_bool, set_stopping, NULL, (void *)offsetof(Loop, is_stopping)},
-    {"_closed", get_bool, set_closed, NULL, (void *)offsetof(Loop, is_closed)},
-    {"_ready", get_ready, set_ignored, "A copy of the callbacks that are ready.", NULL},
-    {"_scheduled", get_scheduled, set_ignored, "A copy of the timers.", NULL},
-    {"_timer_cancelled_count", get_zero, set_ignored, NULL, NULL},
-    {"_poller", get_poller_name, NULL, "The name of the poller: epoll, kqueue or poll.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
 
 static PyMethodDef Loop_methods[] = {
     LOOP_SCHEDULE_METHODS,
@@ -520,7 +358,7 @@ static PyType_Slot Loop_slots[] = {
     {Py_tp_dealloc, Loop_dealloc},
     {Py_tp_setattro, Loop_setattro},
     {Py_tp_methods, Loop_methods},
-    {Py_tp_getset, Loop_getset},
+    {Py_tp_getset, loop_attributes},
     {0, NULL},
 };
 

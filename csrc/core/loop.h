@@ -87,6 +87,12 @@ loop_cast(const core_state *state, PyObject *object)
 /* Finds out anew what of the loop is overridden, by its type or on the instance: 0 or -1. */
 int loop_refresh_overrides(Loop *self);
 
+/* The same for what else loop_is_direct() asks: debug mode, and whether the loop is closed. */
+void loop_refresh_is_direct(Loop *self);
+
+/* Drops everything that waits to run. Runs Python (destructors). */
+void loop_drop_queues(Loop *self);
+
 static inline bool
 loop_debug_is_plain_off(const Loop *self)
 {

@@ -1,4 +1,4 @@
-/* loop_methods.h -- the methods of Loop that live in files of their own, for its type's table.
+/* loop_methods.h -- the methods and attributes of Loop that live in files of their own, for its type.
 
    Each list is one part of PyMethodDef entries: scheduling (loop_schedule.c), watching fds
    (loop_watch.c) and iterating (loop_run.c). */
@@ -70,6 +70,8 @@ DECLARE_METHOD(Loop_watched);
 
 DECLARE_METHOD(Loop_run_once);
 DECLARE_METHOD(Loop_run_until_stopped);
+
+extern PyGetSetDef loop_attributes[]; /* loop_attributes.c */
 
 #define LOOP_RUN_METHODS                                                                     \
     {"_run_once", Loop_run_once, METH_NOARGS,                                                \

@@ -168,7 +168,7 @@ move_due_timers(Loop *self)
     }
     while (self->timers.count > 0 && self->timers.entries[0].deadline_ns <= now) {
         timer_node *node = timer_heap_pop(&self->timers);
-        if (loop_put_steal(self, (PyObject *)container_of(node, TimerHandle, node)) < 0) {
+        if (loop_put_steal(self, handle_of_node(node)) < 0) {
             return -1;
         }
     }

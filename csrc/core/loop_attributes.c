@@ -1,0 +1,156 @@
+/* loop_attributes.c -- the attributes of BaseEventLoop that C code needs, as descriptors.
+
+   asyncio's inherited methods read and assign them: both halves see one value. */
+
+#include "core/loop_methods.h"
+
+#include "core/handle.h"
+#include "core/loop.h"
+#include "core/task.h"
+#include "core/waiter.h"
+
+static PyObject *
+get_object(PyObject *op, void *offset)
+{
+    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+static int
+set_object(PyObject *op, PyObject *value, void *offset)
+{
+    PyObject **place = (PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
+    PyObject *old = *place;
+    *place = Py_NewRef(value == NULL ? Py_None : value);
+    Py_XDECREF(old);
+    return 0;
+}
+
+static int
+set_debug(PyObject *op, PyObject *value, void *offset)
+{
+    if (set_object(op, value, offset) < 0) {
+        return -1;
+    }
+    loop_refresh_is_direct((Loop *)op);
+    return 0;
+}
+
+static int
+set_thread_id(PyObject *op, PyObject *value, void *offset)
+{
+    if (set_object(op, value, offset) < 0) {
+        return -1;
+    }
+    ((Loop *)op)->is_running = value != NULL && value != Py_None;
+    return 0;
+}
+
+static PyObject *
+get_bool(PyObject *op, void *offset)
+{
+    return PyBool_FromLong(*(bool *)((char *)op + (Py_ssize_t)(intptr_t)offset));
+}
+
+static int
+set_stopping(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    int is_true = value == NULL ? 0 : PyObject_IsTrue(value);
+    ((Loop *)op)->is_stopping = is_true > 0;
+    return is_true < 0 ? -1 : 0;
+}
+
+/* BaseEventLoop.close() sets it and then clears its queues: here that is one step. */
+static int
+set_closed(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    Loop *self = (Loop *)op;
+    int is_true = value == NULL ? 0 : PyObject_IsTrue(value);
+    if (is_true < 0) {
+        return -1;
+    }
+    self->is_closed = is_true || self->poller == NULL;
+    loop_refresh_is_direct(self);
+    if (self->is_closed) {
+        loop_drop_queues(self);
+    }
+    return 0;
+}
+
+/* A copy of the ring as a list of handles; a task appears as the handle of its step. */
+static PyObject *
+get_ready(PyObject *op, void *Py_UNUSED(closure))
+{
+    Loop *self = (Loop *)op;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < ring_count(&self->ready); i++) {
+        PyObject *entry = Py_NewRef(ring_peek(&self->ready, i));
+        if (waiter_check(self->state, entry)) {
+            Py_SETREF(entry, waiter_handle(self, (Waiter *)entry));
+        }
+        else if (Py_IS_TYPE(entry, self->state->Task_type)) {
+            PyObject *step = task_step_callable(self->state, (Task *)entry, NULL);
+            PyObject *context = task_context(self->state, (Task *)entry);
+            PyObject *handle = step == NULL || context == NULL
+                                   ? NULL
+                                   : handle_new(self, step, NULL, 0, context);
+            Py_XDECREF(step);
+            Py_XDECREF(context);
+            Py_SETREF(entry, handle);
+        }
+        if (entry == NULL || PyList_Append(list, entry) < 0) {
+            Py_CLEAR(list);
+        }
+        if (entry != NULL) {
+            handle_release_steal(entry); /* one that was made for this is held by nobody else */
+        }
+    }
+    return list;
+}
+
+static PyObject *
+get_scheduled(PyObject *op, void *Py_UNUSED(closure))
+{
+    Loop *self = (Loop *)op;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < self->timers.count; i++) {
+        PyObject *handle = handle_of_node(self->timers.entries[i].node);
+        if (PyList_Append(list, handle) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *
+get_zero(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+{
+    return PyLong_FromLong(0);
+}
+
+/* BaseEventLoop.__init__ assigns its own queues: they are not used. */
+static int
+set_ignored(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(value), void *Py_UNUSED(closure))
+{
+    return 0;
+}
+
+static PyObject *
+get_poller_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(((Loop *)op)->backend->name);
+}
+
+PyGetSetDef loop_attributes[] = {
+    {"_debug", get_object, set_debug, NULL, (void *)offsetof(Loop, debug)},
+    {"_thread_id", get_object, set_thread_id, NULL, (void *)offsetof(Loop, thread_id_object)},
+    {"_task_factory", get_object, set_object, NULL, (void *)offsetof(Loop, task_factory)},
+    {"_current_handle", get_object, set_object, NULL, (void *)offsetof(Loop, current_handle)},
+    {"_stopping", get_bool, set_stopping, NULL, (void *)offsetof(Loop, is_stopping)},
+    {"_closed", get_bool, set_closed, NULL, (void *)offsetof(Loop, is_closed)},
+    {"_ready", get_ready, set_ignored, "A copy of the callbacks that are ready.", NULL},
+    {"_scheduled", get_scheduled, set_ignored, "A copy of the timers.", NULL},
+    {"_timer_cancelled_count", get_zero, set_ignored, NULL, NULL},
+    {"_poller", get_poller_name, NULL, "The name of the poller: epoll, kqueue or poll.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
