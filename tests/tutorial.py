@@ -184,6 +184,8 @@ class Runs:
     """Runs of programs in one way, in a process of their own."""
 
     def __init__(self, way: str, programs: list[Program], folder: pathlib.Path):
+        if way != 'stock':
+            support.implementation('pyasync')  # script_environment() then says where it is
         self.folders = {program.name: folder / program.name for program in programs}
         for program in programs:
             source = program.block.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import functools
+import gc
 import os
 import signal
 import sys
@@ -90,6 +91,8 @@ def main(way, *folders):
     import concurrent.futures.process
     import concurrent.futures.thread  # noqa: F401
     import traceback  # noqa: F401
+
+    gc.freeze()  # the collections at each program's end leave out what was imported here
 
     running = {}
     waiting = list(reversed(folders))
