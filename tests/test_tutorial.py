@@ -34,7 +34,7 @@ def runs(request, tmp_path_factory):
     wanted = {
         item.callspec.params['name']
         for item in request.session.items
-        if item.module is request.module and 'way' in item.fixturenames
+        if item.module is request.module and item.originalname == 'test_output'
     }
     programs = [PROGRAMS[name] for name in PROGRAMS if name in wanted]
     programs = [program for program in programs if reason_to_skip(program) is None]
