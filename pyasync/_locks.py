@@ -8,21 +8,30 @@ import asyncio
 from . import _core, _stock
 
 
-class Lock(_core.Lock, asyncio.Lock):
+class _Named:
+    """What a repr tells of the module is asyncio's, as all the rest of it."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return super().__repr__().replace('<pyasync.locks.', '<asyncio.locks.', 1)
+
+
+class Lock(_Named, _core.Lock, asyncio.Lock):
     """Lock(): one task at a time has it. As asyncio.Lock."""
 
     __module__ = 'pyasync.locks'
     __slots__ = ()
 
 
-class Event(_core.Event, asyncio.Event):
+class Event(_Named, _core.Event, asyncio.Event):
     """Event(): a flag that tasks can wait for. As asyncio.Event."""
 
     __module__ = 'pyasync.locks'
     __slots__ = ()
 
 
-class Condition(_core.Condition, asyncio.Condition):
+class Condition(_Named, _core.Condition, asyncio.Condition):
     """Condition(lock=None): wait for notifications, with a lock given up meanwhile.
 
     As asyncio.Condition.
@@ -32,7 +41,7 @@ class Condition(_core.Condition, asyncio.Condition):
     __slots__ = ()
 
 
-class Semaphore(_core.Semaphore, asyncio.Semaphore):
+class Semaphore(_Named, _core.Semaphore, asyncio.Semaphore):
     """Semaphore(value=1): so many tasks have it at a time.
 
     Raises ValueError where value is negative. As asyncio.Semaphore.
@@ -52,7 +61,7 @@ class BoundedSemaphore(_core.BoundedSemaphore, Semaphore, asyncio.BoundedSemapho
     __slots__ = ()
 
 
-class Barrier(asyncio.Barrier):
+class Barrier(_Named, asyncio.Barrier):
     """Barrier(parties): so many tasks wait for each other. As asyncio.Barrier, over our Condition.
 
     Raises ValueError where parties is less than 1.

@@ -177,6 +177,27 @@ Coroutine_clear(PyObject *op)
     return 0;
 }
 
+/* warnings.warn() with the coroutine as source, for tracemalloc to say where it was made: 0 or -1. */
+static int
+warn_unawaited(Coroutine *self)
+{
+    const char *qualname = self->kind->qualname;
+    bool has_module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module != NULL;
+    PyObject *warn = has_module ? Py_XNewRef(self->module_state->warn) : NULL;
+    if (warn == NULL) { /* the interpreter ends */
+        return PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited", qualname);
+    }
+    PyObject *text = PyUnicode_FromFormat("coroutine '%s' was never awaited", qualname);
+    PyObject *answer = text == NULL ? NULL
+                                    : PyObject_CallFunction(warn, "OOiO", text,
+                                                            PyExc_RuntimeWarning, 1,
+                                                            (PyObject *)self); // runs Python
+    Py_DECREF(warn);
+    Py_XDECREF(text);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
 /* "coroutine ... was never awaited", as of any coroutine that was made and forgotten; and one that
    waits is closed, while all that it refers to is still whole. */
 static void
@@ -187,8 +208,7 @@ Coroutine_finalize(PyObject *op)
     self->is_finalized = true;
     int status = 0;
     if (self->state == COROUTINE_NEW) {
-        status = PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
-                                  self->kind->qualname);
+        status = warn_unawaited(self);
     }
     else if (self->state == COROUTINE_WAITING) {
         PyObject *answer = Coroutine_close(op, NULL); // runs Python

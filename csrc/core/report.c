@@ -24,6 +24,18 @@ done:
     return status;
 }
 
+int
+report_handled(core_state *state, PyObject *loop, PyObject *message, PyObject *exception,
+               PyObject *pairs[][2])
+{
+    PyObject *outer = PyErr_GetHandledException();
+    PyErr_SetHandledException(exception);
+    int status = report_to_handler(state, loop, message, pairs); // runs Python
+    PyErr_SetHandledException(outer);
+    Py_XDECREF(outer);
+    return status;
+}
+
 /* As asyncio's message shows a callback; debug= where the version has it. */
 static PyObject *
 format_callback(core_state *state, PyObject *loop, PyObject *callback, PyObject *args)
@@ -59,11 +71,11 @@ report_callback_error(core_state *state, PyObject *loop, PyObject *handle, PyObj
     PyObject *source = format_callback(state, loop, callback, args);
     PyObject *message = source == NULL ? NULL
                                        : PyUnicode_FromFormat("Exception in callback %U", source);
-    int status = report_to_handler(state, loop, message,
-                              (PyObject *[][2]){{state->name_exception, exception},
-                                                {state->name_handle, handle},
-                                                {state->name_source_traceback, source_traceback},
-                                                {NULL, NULL}});
+    int status = report_handled(state, loop, message, exception,
+                                (PyObject *[][2]){{state->name_exception, exception},
+                                                  {state->name_handle, handle},
+                                                  {state->name_source_traceback, source_traceback},
+                                                  {NULL, NULL}}); // runs Python
     Py_XDECREF(source);
     Py_XDECREF(exception);
     return status;

@@ -16,6 +16,11 @@
    Python. */
 int report_to_handler(core_state *state, PyObject *loop, PyObject *message, PyObject *pairs[][2]);
 
+/* The same as within `except`: the handler finds the exception in sys.exc_info(), and what it raises
+   itself has it as context. Borrows exception. Runs Python. */
+int report_handled(core_state *state, PyObject *loop, PyObject *message, PyObject *exception,
+                   PyObject *pairs[][2]);
+
 /* The pending exception was raised by the callback of `handle` (any kind of Handle), whose
    arguments are the tuple `args`. Consumes it: 0; or -1 with KeyboardInterrupt, SystemExit, or
    what the handler raised. */

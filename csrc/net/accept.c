@@ -53,8 +53,8 @@ connection_failed(NetCoroutine *self)
     if (status > 0) {
         PyObject *message = PyUnicode_FromString(
             "Error on transport creation for incoming connection");
-        status = report_to_handler(
-            state, loop, message,
+        status = report_handled(
+            state, loop, message, exception,
             (PyObject *[][2]){{state->name_exception, exception},
                               {state->name_protocol, self->items[ITEM_PROTOCOL]},
                               {state->name_transport, self->items[ITEM_TRANSPORT]},

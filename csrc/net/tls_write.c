@@ -157,11 +157,11 @@ call_flow(TLSProtocol *self, PyObject *name, const char *message)
         PyObject *exception = PyErr_GetRaisedException();
         PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
                                                                     : self->app_transport);
-        status = report_to_handler(state, loop, PyUnicode_FromString(message),
-                                   (PyObject *[][2]){{state->name_exception, exception},
-                                                     {state->name_transport, transport},
-                                                     {state->name_protocol, (PyObject *)self},
-                                                     {NULL, NULL}}); // runs Python
+        status = report_handled(state, loop, PyUnicode_FromString(message), exception,
+                                (PyObject *[][2]){{state->name_exception, exception},
+                                                  {state->name_transport, transport},
+                                                  {state->name_protocol, (PyObject *)self},
+                                                  {NULL, NULL}}); // runs Python
         Py_DECREF(transport);
         Py_DECREF(exception);
     }

@@ -65,8 +65,8 @@ transport_report_error(NetLoop *loop, PyObject *transport, PyObject *protocol, c
     }
     core_state *state = loop->loop.state;
     Py_INCREF((PyObject *)loop);
-    int status = report_to_handler(
-        state, (PyObject *)loop, PyUnicode_FromString(message),
+    int status = report_handled(
+        state, (PyObject *)loop, PyUnicode_FromString(message), exception,
         (PyObject *[][2]){{state->name_exception, exception},
                           {state->name_transport, transport},
                           {state->name_protocol, protocol != NULL ? protocol : Py_None},

@@ -383,8 +383,18 @@ static int
 TaskGroup_init(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     (void)op;
-    if (PyTuple_GET_SIZE(args) > 0 || (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0)) {
-        PyErr_SetString(PyExc_TypeError, "TaskGroup.__init__() takes no arguments");
+    Py_ssize_t given = PyTuple_GET_SIZE(args) + 1;
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        PyObject *name = NULL;
+        Py_ssize_t position = 0;
+        PyDict_Next(kwargs, &position, &name, NULL);
+        PyErr_Format(PyExc_TypeError, "TaskGroup.__init__() got an unexpected keyword argument '%S'",
+                     name);
+        return -1;
+    }
+    if (given > 1) {
+        PyErr_Format(PyExc_TypeError,
+                     "TaskGroup.__init__() takes 1 positional argument but %zd were given", given);
         return -1;
     }
     return 0;

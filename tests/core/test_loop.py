@@ -169,6 +169,37 @@ class TestExceptionHandler:
         with pytest.raises(kind):
             loop.run_forever()
 
+    def test_finds_the_exception_of_a_callback_as_handled(self, loop):
+        error = ValueError('of the callback')
+        seen = []
+
+        def handler(loop, context):
+            seen.append(sys.exc_info()[1])
+            try:
+                raise KeyError('of the handler')
+            except KeyError as exc:
+                seen.append(exc.__context__)
+
+        def fails(*args):
+            raise error
+
+        loop.set_exception_handler(handler)
+        try:
+            raise OSError('outside')
+        except OSError as outside:
+            loop.call_soon(fails)
+            support.run_once(loop)
+            future = loop.create_future()
+            future.add_done_callback(fails)
+            future.set_result(None)
+            support.run_once(loop)
+            assert sys.exc_info()[1] is outside
+        assert sys.exc_info()[1] is None
+        assert seen == [error] * 4
+        loop.set_exception_handler(None)
+        error.__traceback__ = None
+        seen.clear()
+
     def test_overridden_in_a_subclass(self, impl):
         calls = []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import support
 from net.support import (
@@ -80,6 +82,19 @@ class TestReading:
             assert report['transport'] is transport
             assert report['protocol'] is protocol
             forget(protocol, report)
+
+    async def test_is_handled_while_it_is_reported(self, loop, kind, name, message):
+        protocol = raising(kind, name)
+        handled = []
+        loop.set_exception_handler(lambda loop, context: handled.append(sys.exc_info()[1]))
+        async with connected(protocol) as (_, peer):
+            peer.send(b'x')
+            peer.close()
+            error = await protocol.lost()
+            assert handled == [error]
+            handled.clear()
+            error.__traceback__ = None
+            unpatch(protocol)
 
     async def test_os_errors_are_not_reported(self, loop, kind, name, message):
         protocol = raising(kind, name, OSError)

@@ -102,9 +102,10 @@ def test_a_call_is_a_coroutine_that_wants_to_be_awaited(module, name):
     assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
     assert repr(coroutine).startswith(f'<coroutine object {name} at 0x')
     assert coroutine.cr_code is getattr(asyncio, name).__code__
-    with pytest.warns(RuntimeWarning, match=f"coroutine '{name}' was never awaited"):
+    with pytest.warns(RuntimeWarning, match=f"coroutine '{name}' was never awaited") as caught:
         del coroutine
         gc.collect()
+    assert asyncio.iscoroutine(caught.pop().source)
     coroutine = getattr(module, name)(1)
     with warnings.catch_warnings():
         warnings.simplefilter('error')

@@ -31,6 +31,15 @@ async def test_it_is_an_asyncio_lock(aio):
     assert lock.name == 'free'
 
 
+async def test_reprs_name_asyncio(aio):
+    """Of a lock and its kin: whoever reads a log sees no other module than with asyncio."""
+    for name in ('Lock', 'Event', 'Condition', 'Semaphore', 'BoundedSemaphore'):
+        assert repr(getattr(aio, name)()).startswith(f'<asyncio.locks.{name} object at 0x')
+    assert repr(aio.Barrier(1)).startswith('<asyncio.locks.Barrier object at 0x')
+    Mine = type('Mine', (aio.Lock,), {'__module__': 'elsewhere'})
+    assert repr(Mine()).startswith('<elsewhere.Mine object at 0x')
+
+
 async def test_acquire_and_release(aio):
     lock = aio.Lock()
     assert await lock.acquire() is True

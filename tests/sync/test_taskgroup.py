@@ -88,10 +88,13 @@ class TestTasks:
         assert (task.result(), task.get_name()) == (3, 'mine')
 
     async def test_wrong_arguments(self, aio):
-        with pytest.raises(TypeError):
-            aio.TaskGroup(1)
-        with pytest.raises(TypeError):
-            aio.TaskGroup(name=1)
+        for args, kwargs, message in [
+            ((1,), {}, 'takes 1 positional argument but 2 were given'),
+            ((), {'name': 1}, "got an unexpected keyword argument 'name'"),
+        ]:
+            with pytest.raises(TypeError) as caught:
+                aio.TaskGroup(*args, **kwargs)
+            assert str(caught.value) == f'TaskGroup.__init__() {message}'
         async with aio.TaskGroup() as group:
             coroutine = at_once()
             for args, kwargs in [((), {}), ((coroutine, 1), {}), ((coroutine,), {'nonsense': 1})]:
