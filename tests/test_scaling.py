@@ -192,3 +192,38 @@ def test_gunicorn_workers(way):
         assert workers_of(get, port, pids) == {LOOPS[True]}
         process.terminate()
         ends_well(process)
+
+
+# ------------------------------------------------------------------ Dask
+
+
+def dask_example(*command):
+    needs('distributed')
+    done = subprocess.run(
+        [sys.executable, *command],
+        env=support.script_environment(),
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_dask_cluster(impl):
+    way = ['-m', 'pyasync'] if impl.ours else []
+    assert dask_example(*way, 'dask_cluster.py', '--tasks', '100') == [
+        'the cluster runs on the loop of this program: yes',
+        'sum of 100 squares: 328350',
+        'sum of 32 arrays: 17195597824',
+    ]
+
+
+def test_dask_clusters_compared():
+    out = dask_example('dask_cluster.py', '--compare', '--rounds', '1', '--tasks', '10')
+    assert out[:3] == [
+        f'asyncio: {LOOPS[False]}',
+        f'pyasync: {LOOPS[True]}',
+        'equal results: [285, 17195597824]',
+    ]
