@@ -6,6 +6,7 @@ gunicorn --chdir examples --worker-class asgi_workers.Worker --workers 4 asgi_wo
 
 import asyncio
 import os
+from typing import ClassVar
 
 try:
     from uvicorn_worker import UvicornWorker
@@ -16,7 +17,7 @@ else:
     class Worker(UvicornWorker):
         """uvicorn's worker for gunicorn, on our loop: uvicorn's own settings are given here."""
 
-        CONFIG_KWARGS = {**UvicornWorker.CONFIG_KWARGS, 'loop': 'pyasync:new_event_loop'}
+        CONFIG_KWARGS: ClassVar = {**UvicornWorker.CONFIG_KWARGS, 'loop': 'pyasync:new_event_loop'}
 
 
 async def app(scope, receive, send):
