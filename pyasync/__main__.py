@@ -16,6 +16,8 @@ from importlib.machinery import BuiltinImporter, SourceFileLoader
 
 import pyasync
 
+from . import _children
+
 USAGE = """\
 usage: python -m pyasync [--loop-only] [-c code | -m module | script | -] [argument ...]
 """
@@ -76,6 +78,7 @@ def run(kind, program, arguments, accelerate):
     module.__builtins__ = builtins
     module.__loader__ = BuiltinImporter
     pyasync.install(accelerate=accelerate)
+    _children.follow(accelerate)
     try:
         kind(program, arguments, vars(module))
     except SystemExit:

@@ -55,6 +55,23 @@ if __name__ == '__main__':
     process.join()
     print(process.exitcode, queue.get())
 """
+FAMILY = """\
+import asyncio, multiprocessing, sys
+async def kinds():
+    return type(asyncio.get_running_loop()).__module__, asyncio.Queue.__module__
+def descend(queue, generations):
+    queue.put(asyncio.run(kinds()))
+    if generations:
+        context = multiprocessing.get_context(sys.argv[1])
+        child = context.Process(target=descend, args=(queue, generations - 1))
+        child.start()
+        child.join()
+if __name__ == '__main__':
+    queue = multiprocessing.get_context(sys.argv[1]).SimpleQueue()
+    descend(queue, 2)
+    for generation in range(3):
+        print(*queue.get())
+"""
 
 
 @pytest.fixture
@@ -171,6 +188,31 @@ def test_processes_of_multiprocessing_find_the_program(folder, program, method):
     expected = python(folder, *program, method)
     assert (expected[0], expected[2]) == (0, '')
     assert python(folder, '-m', 'pyasync', *program, method) == expected
+
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver', 'fork'])
+@pytest.mark.parametrize('option', [[], ['--loop-only']], ids=['accelerated', 'loop only'])
+def test_processes_of_multiprocessing_run_on_ours(folder, option, method):
+    """Children and grandchildren, as the command line asked for."""
+    (folder / 'family.py').write_text(FAMILY)
+    module = 'asyncio.queues' if option else 'pyasync.queues'
+    expected = (0, f'pyasync._loop {module}\n' * 3, '')
+    assert python(folder, '-m', 'pyasync', *option, 'family.py', method) == expected
+
+
+@pytest.mark.parametrize('first', ['', 'import multiprocessing.spawn\n'], ids=['late', 'early'])
+def test_children_follow_whenever_multiprocessing_is_imported(folder, first):
+    (folder / 'sitecustomize.py').write_text(first)
+    (folder / 'family.py').write_text(FAMILY)
+    with support.environment(PYTHONPATH=str(folder)):
+        status, out, err = python(folder, '-m', 'pyasync', 'family.py', 'spawn')
+    assert (status, out, err) == (0, out.splitlines(True)[0] * 3, '')
+    assert out.startswith('pyasync._loop ')
+
+
+def test_multiprocessing_is_imported_by_the_program_alone(folder):
+    code = "import sys; print([n for n in sys.modules if n.startswith('multiprocessing')])"
+    assert python(folder, '-m', 'pyasync', '-c', code) == (0, '[]\n', '')
 
 
 def test_excepthook_of_the_program_sees_its_own_frames(folder):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import pathlib
 import re
 import shutil
 import subprocess
@@ -115,6 +118,84 @@ def test_text_is_clean(path):
     assert '\t' not in text or path.suffix == '.mk'
     assert not re.search(r'[ \t]+$', text, re.MULTILINE)
     assert text.endswith('\n')
+
+
+# ------------------------------------------------------------------ what the documents name
+
+NAMED_BY_ASYNCIO = {
+    *dir(asyncio.SelectorEventLoop),
+    *dir(asyncio.BufferedProtocol),
+    *dir(asyncio.Transport),
+}
+
+
+DOCUMENTS = [
+    path
+    for path in (*support.ROOT.glob('*.md'), *support.ROOT.glob('docs/**/*.md'))
+    if path.name != 'CHANGES.md'  # that tells of what was there, too
+]
+FOLDERS = {p.name for folder in (support.ROOT, CSRC) for p in folder.glob('*/')}
+# In these, every name in backticks is to be one of ours or of asyncio's.
+ABOUT_SOURCES = ('architecture.md', 'CONTRIBUTING.md')
+
+
+@functools.cache
+def identifiers():
+    """Every word of our sources and tests, but for this file."""
+    folders = [support.ROOT / name for name in ('csrc', 'pyasync', 'tests')]
+    paths = {path for folder in folders for path in folder.rglob('*.*')}
+    paths.remove(pathlib.Path(__file__).resolve())
+    texts = [path.read_text() for path in paths if path.suffix in ('.c', '.h', '.py', '.pyi')]
+    return NAMED_BY_ASYNCIO | {word for text in texts for word in re.findall(r'\w+', text)}
+
+
+def is_path(word):
+    first, slash, _ = word.partition('/')
+    return bool(slash and first in FOLDERS and re.fullmatch(r'[\w./*-]+(:\w+)?', word))
+
+
+def problem_of_path(word):
+    """What is wrong with a file, or file:function, below the root or csrc/; None if nothing."""
+    path, _, function = word.partition(':')
+    found = [f for folder in (support.ROOT, CSRC) for f in folder.glob(path.rstrip('/'))]
+    if not found:
+        return f'{path}: no such file'
+    if function and not re.search(rf'^(\w.*\b)?{function}\(', found[0].read_text(), re.MULTILINE):
+        return f'{path}: no {function}() there'
+    return None
+
+
+def problem_of_name(word):
+    """The same of `name`, `name()`, `a.b`."""
+    is_name = re.fullmatch(r'[\w.]+(\([\w, ]*\))?', word)
+    unknown = set(re.findall(r'[A-Za-z_]\w+', word)) - identifiers() if is_name else None
+    return f'{word}: nobody has {unknown}' if unknown else None
+
+
+def problems_of(text, with_names):
+    prose = re.sub(r'^```.*?^```$', '', text, flags=re.DOTALL | re.MULTILINE)
+    for word in re.findall(r'`([^`\n]+)`', prose):
+        if is_path(word) or (with_names and re.fullmatch(r'\w+\.([ch]|toml)', word)):
+            yield problem_of_path(word)
+        elif with_names:
+            yield problem_of_name(word)
+
+
+@pytest.mark.parametrize('path', DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_what_a_document_names_is_there(path):
+    problems = list(problems_of(path.read_text(), path.name in ABOUT_SOURCES))
+    assert not list(filter(None, problems))
+    assert path.name not in ABOUT_SOURCES or len(problems) > 50
+
+
+def test_what_is_not_there_is_found():
+    text = '`core/ring.c` `ring.c` `core/loop_run.c:handle_run` `never_heard_of()` `net/tls_*.c`'
+    assert list(filter(None, problems_of(text, True))) == [
+        'core/ring.c: no such file',
+        'ring.c: no such file',
+        'core/loop_run.c: no handle_run() there',
+        "never_heard_of(): nobody has {'never_heard_of'}",
+    ]
 
 
 @pytest.mark.skipif(support.STOCK_ONLY, reason='stock only')
