@@ -48,6 +48,10 @@
 #include "sync/wait.h"
 #include "sync/wait_for.h"
 
+#ifndef PYASYNC_VERSION /* setup.py reads it from the package */
+#  define PYASYNC_VERSION "unknown"
+#endif
+
 /* Every Task that is not done, of any loop of this interpreter. */
 static PyObject *
 core_tasks(PyObject *module, PyObject *Py_UNUSED(unused))
@@ -162,7 +166,8 @@ static int
 core_exec(PyObject *module)
 {
     core_state *state = state_of_module(module);
-    if (state_init(state) < 0 || bridge_init(state) < 0
+    if (PyModule_AddStringConstant(module, "__version__", PYASYNC_VERSION) < 0
+        || state_init(state) < 0 || bridge_init(state) < 0
         || loop_init_type(module, state) < 0
         || handle_init_types(module, state) < 0
         || future_init_type(module, state) < 0

@@ -5,6 +5,9 @@ whole namespace of the running version with our objects in it; ``python -m pyasy
 an unchanged program.
 """
 
+from . import _import_error as _import_error  # first: it says why the C half cannot be used
+
+# isort: split
 from . import _namespace
 from ._loop import EventLoop as EventLoop
 from ._policy import EventLoopPolicy as EventLoopPolicy

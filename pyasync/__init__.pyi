@@ -10,7 +10,8 @@ ones.
 
 import sys
 
-# Ours first: mypy keeps the first definition of a name.
+# Ours first: mypy keeps the first definition of a name. Pyright takes the last, so the function is
+# there again (from 3.13 on EventLoop is the class of typeshed to it: a class has one definition).
 from ._loop import EventLoop as EventLoop
 from ._policy import EventLoopPolicy as EventLoopPolicy
 from ._policy import install as install
@@ -21,6 +22,10 @@ from ._policy import uninstall as uninstall
 from asyncio import *  # type: ignore[assignment]  # noqa: F403
 from asyncio import TaskGroup as TaskGroup  # 3.11's __all__ lacks it
 
+# isort: split
+from ._policy import new_event_loop as new_event_loop  # noqa: F811
+
+# isort: split
 from . import base_events as base_events
 from . import base_futures as base_futures
 from . import base_subprocess as base_subprocess

@@ -11,6 +11,9 @@ from asyncio.events import _ProtocolFactory as _ProtocolFactory
 from asyncio.events import _SSLContext as _SSLContext
 from asyncio.events import _TaskFactory as _TaskFactory
 
+# isort: split
+from ._policy import new_event_loop as new_event_loop  # noqa: F811
+
 if sys.version_info < (3, 14):
     from asyncio.events import BaseDefaultEventLoopPolicy as BaseDefaultEventLoopPolicy
 

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import pathlib
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,169 @@ if sys.version_info >= (3, 13):
     own = asyncio.unix_events.EventLoop()
 """
 
+CLASSES_PROGRAM = """\
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+
+import pyasync
+import pyasync as asyncio
+
+
+class Echo(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        print(addr)
+
+
+class Names(asyncio.Queue[str]):
+    def _init(self, maxsize: int) -> None:
+        self.names: list[str] = []
+
+
+async def primitives() -> bool:
+    lock: asyncio.Lock = asyncio.Lock()
+    async with lock, asyncio.Semaphore(2), asyncio.BoundedSemaphore(1):
+        held: bool = lock.locked()
+    condition = asyncio.Condition(lock)
+    async with condition:
+        condition.notify_all()
+        held = await condition.wait_for(lambda: True)
+    event = asyncio.Event()
+    event.set()
+    barrier = asyncio.Barrier(1)
+    async with barrier:
+        place: int = await barrier.wait()
+    return held and await event.wait() and place == 0
+
+
+async def queues() -> int:
+    numbers: asyncio.Queue[int] = asyncio.Queue(3)
+    last: asyncio.LifoQueue[int] = asyncio.LifoQueue()
+    first: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
+    await numbers.put(1)
+    last.put_nowait(2)
+    await first.put((1, 'one'))
+    names = Names()
+    names.put_nowait('a')
+    name: str = await names.get()
+    rank, text = await first.get()
+    numbers.task_done()
+    if sys.version_info >= (3, 13):
+        numbers.shutdown(immediate=True)
+        try:
+            await numbers.get()
+        except asyncio.QueueShutDown:
+            pass
+    try:
+        last.get_nowait()
+    except asyncio.QueueEmpty:
+        pass
+    return await numbers.get() + rank + len(text) + len(name)
+
+
+async def structure() -> list[str]:
+    async def word() -> str:
+        return 'word'
+
+    async with asyncio.TaskGroup() as group:
+        task: asyncio.Task[str] = group.create_task(word(), name='word')
+    async with asyncio.timeout(1) as limit:
+        limit.reschedule(None)
+        deadline: float | None = limit.when()
+    async with asyncio.timeout_at(deadline):
+        both: tuple[str, int] = await asyncio.gather(word(), queues())
+    results: list[str | BaseException] = await asyncio.gather(
+        *[word(), word()], return_exceptions=True
+    )
+    done, pending = await asyncio.wait([task], return_when=asyncio.FIRST_COMPLETED)
+    for awaitable in asyncio.as_completed([task]):
+        text: str = await awaitable
+    text = await asyncio.wait_for(asyncio.shield(task), timeout=None)
+    future: asyncio.Future[str] = asyncio.ensure_future(word())
+    slept: int = await asyncio.sleep(0, 3)
+    size: int = await asyncio.to_thread(len, text)
+    current: asyncio.Task[object] | None = asyncio.current_task()
+    everyone: set[asyncio.Task[object]] = asyncio.all_tasks()
+    assert current in everyone and len(done) + len(pending) + slept + size and both[1]
+    print(results)
+    return [text, await future, both[0]]
+
+
+async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        line: bytes = await reader.readuntil(b'\\n')
+    except asyncio.IncompleteReadError as exc:
+        line = exc.partial
+    writer.write(line)
+    await writer.drain()
+    peer: object = writer.get_extra_info('peername')
+    print(peer)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def network(context: ssl.SSLContext) -> None:
+    loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+    server: asyncio.Server = await asyncio.start_server(talk, 'localhost', 0, ssl=context)
+    async with server:
+        reader, writer = await asyncio.open_connection('localhost', 1)
+        await talk(reader, writer)
+    transport, protocol = await loop.create_connection(Echo, 'localhost', 1)
+    transport.write(protocol.transport.get_extra_info('peername'))
+    datagrams, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=('localhost', 0))
+    datagrams.sendto(b'')
+    with socket.socket() as sock:
+        data: bytes = await loop.sock_recv(sock, 10)
+        await loop.sock_sendall(sock, data)
+    process: asyncio.subprocess.Process = await asyncio.create_subprocess_exec(
+        'true', stdin=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    print(out)
+    loop.add_signal_handler(signal.SIGTERM, loop.stop)
+    size: int = await loop.run_in_executor(None, len, 'text')
+    handle: asyncio.TimerHandle = loop.call_at(loop.time() + size, print)
+    handle.cancel()
+
+
+def factory(loop: asyncio.AbstractEventLoop, number: int) -> asyncio.Future[int]:
+    future = loop.create_future()
+    future.add_done_callback(lambda done: print(done.exception()))
+    future.set_result(number)
+    return future
+
+
+loop: pyasync.EventLoop = pyasync.new_event_loop()
+entries: list[Callable[[], Awaitable[object]]] = [primitives, queues, structure]
+if sys.version_info >= (3, 12):
+    loop.set_task_factory(asyncio.eager_task_factory)
+if sys.version_info >= (3, 14):
+    graph: asyncio.FutureCallGraph | None = asyncio.capture_call_graph(factory(loop, 1))
+    asyncio.print_call_graph(factory(loop, 2))
+if sys.version_info >= (3, 13):
+    loop = asyncio.EventLoop()
+with asyncio.Runner(debug=True, loop_factory=pyasync.EventLoop) as runner:
+    words: list[str] = runner.run(structure())
+held: bool = pyasync.run(primitives(), debug=False)
+try:
+    loop.run_until_complete(network(ssl.create_default_context()))
+except (asyncio.CancelledError, asyncio.InvalidStateError, asyncio.TimeoutError):
+    pyasync.install(accelerate=True)
+"""
+
 WRONG_PROGRAM = """\
 import pyasync as asyncio
 
@@ -151,7 +315,11 @@ def check(stubs, *command):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize('program', [PROGRAM, SUBMODULES_PROGRAM], ids=['package', 'submodules'])
+@pytest.mark.parametrize(
+    'program',
+    [PROGRAM, SUBMODULES_PROGRAM, CLASSES_PROGRAM],
+    ids=['package', 'submodules', 'classes'],
+)
 def test_a_program_type_checks(stubs, program):
     (stubs.parent / 'program.py').write_text(program)
     status, output = check(stubs, 'mypy', '--strict', 'program.py', 'stubs/pyasync')
@@ -166,6 +334,11 @@ def test_a_wrong_program_does_not(stubs):
     (stubs.parent / 'program.py').write_text(WRONG_PROGRAM)
     status, output = check(stubs, 'mypy', '--strict', 'program.py')
     assert (status, lines_with_errors(output)) == (1, {3, 4, 5, 6, 7, 8}), output
+
+
+def test_every_module_that_can_be_imported_has_a_stub():
+    names = {path.stem for path in PACKAGE.glob('*.py') if not re.match('_[^_]', path.name)}
+    assert names <= {path.stem for path in PACKAGE.glob('*.pyi')}
 
 
 @pytest.mark.parametrize('name', SUBMODULES)

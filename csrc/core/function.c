@@ -10,14 +10,12 @@ function_call_stock(PyObject *op, PyObject *const *args, size_t nargsf, PyObject
     return PyObject_Vectorcall(((Function *)op)->stock, args, nargsf, kwnames);
 }
 
-static const char own_package[] = "pyasync";
-
 /* asyncio's function of the same name: a new reference; NULL and no exception where it has none. */
 static PyObject *
 find_stock(const function_definition *definition)
 {
     PyObject *path = PyUnicode_FromFormat("asyncio%s",
-                                          definition->module + sizeof(own_package) - 1);
+                                          definition->module + strlen("pyasync"));
     PyObject *module = path == NULL ? NULL : PyImport_Import(path);
     Py_XDECREF(path);
     if (module == NULL) {

@@ -296,8 +296,9 @@ StreamProtocol_connection_made(PyObject *op, PyObject *const *args, Py_ssize_t n
 {
     static const args_names parameters = {{"transport"}, 1, 1, 1};
     StreamProtocol *self = (StreamProtocol *)op;
-    PyObject *reader, *answer, *transport = plain_argument(op, "connection_made", &parameters, args,
-                                                           nargs, kwnames, &answer);
+    PyObject *reader, *answer = NULL;
+    PyObject *transport = plain_argument(op, "connection_made", &parameters, args, nargs, kwnames,
+                                         &answer);
     if (transport == NULL) {
         return answer;
     }
@@ -320,8 +321,9 @@ StreamProtocol_data_received(PyObject *op, PyObject *const *args, Py_ssize_t nar
 {
     static const args_names parameters = {{"data"}, 1, 1, 1};
     StreamProtocol *self = (StreamProtocol *)op;
-    PyObject *reader, *answer, *data = plain_argument(op, "data_received", &parameters, args, nargs,
-                                                      kwnames, &answer);
+    PyObject *reader, *answer = NULL;
+    PyObject *data = plain_argument(op, "data_received", &parameters, args, nargs, kwnames,
+                                    &answer);
     if (data == NULL) {
         return answer;
     }
@@ -468,8 +470,9 @@ StreamProtocol_connection_lost(PyObject *op, PyObject *const *args, Py_ssize_t n
                                PyObject *kwnames)
 {
     static const args_names parameters = {{"exc"}, 1, 1, 1};
-    PyObject *answer, *exception = plain_argument(op, "connection_lost", &parameters, args, nargs,
-                                                  kwnames, &answer);
+    PyObject *answer = NULL;
+    PyObject *exception = plain_argument(op, "connection_lost", &parameters, args, nargs, kwnames,
+                                         &answer);
     if (exception == NULL) {
         return answer;
     }

@@ -20,22 +20,21 @@ raise_overrun(core_state *state, const char *message, Py_ssize_t consumed)
     return -1;
 }
 
-/* The match that ends first: whether there is one. */
+/* The match that ends first, and of those the first separator's: whether there is one. */
 static bool
 find_separator(const ReaderCall *self, Py_ssize_t *match_start, Py_ssize_t *match_end)
 {
-    bool is_found = false;
+    *match_end = PY_SSIZE_T_MAX;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->separators); i++) {
         PyObject *separator = PyTuple_GET_ITEM(self->separators, i);
         Py_ssize_t at = stream_buffer_find(&self->reader->buffer, separator, self->offset);
         Py_ssize_t end = at + PyBytes_GET_SIZE(separator);
-        if (at >= 0 && (!is_found || end < *match_end)) {
+        if (at >= 0 && end < *match_end) {
             *match_start = at;
             *match_end = end;
-            is_found = true;
         }
     }
-    return is_found;
+    return *match_end != PY_SSIZE_T_MAX;
 }
 
 static Py_ssize_t
@@ -51,7 +50,7 @@ attempt_readuntil(ReaderCall *self, PyObject **result)
     if (!self->has_waited && reader_call_has_failed(reader)) {
         return -1;
     }
-    Py_ssize_t size = stream_buffer_size(&reader->buffer), match_start, match_end;
+    Py_ssize_t size = stream_buffer_size(&reader->buffer), match_start = 0, match_end;
     if (size - self->offset >= separator_size(self, 0)) {
         if (find_separator(self, &match_start, &match_end)) {
             return match_start <= reader->limit_bytes

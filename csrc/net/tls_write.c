@@ -223,7 +223,7 @@ encrypt_slices(TLSProtocol *self, const char *data, Py_ssize_t size, bool is_pau
 
 /* Encrypts data of `length` units (asyncio's len()): how many of them; TLS_AGAIN, or TLS_FAILED. */
 static Py_ssize_t
-encrypt(TLSProtocol *self, PyObject *data, Py_ssize_t length, bool is_paused)
+encrypt_data(TLSProtocol *self, PyObject *data, Py_ssize_t length, bool is_paused)
 {
     Py_buffer view;
     if (length <= TLS_SLICE_BYTES || !is_plain_stream(self->engine->state, self->transport)
@@ -329,7 +329,8 @@ take(core_state *state, TLSProtocol *self, PyObject *data, bool is_paused)
         return is_now < 0 ? -1 : queue(state, self, data);
     }
     Py_ssize_t length = PyObject_Size(data);
-    Py_ssize_t taken = length < 0 ? TLS_FAILED : encrypt(self, data, length, is_paused); // runs Python
+    Py_ssize_t taken = length < 0 ? TLS_FAILED
+                                  : encrypt_data(self, data, length, is_paused); // runs Python
     if (taken == TLS_FAILED) {
         return -1;
     }

@@ -1,0 +1,1 @@
+"""A program: there is nothing in it to import."""
