@@ -39,13 +39,14 @@ def needs(*names):
     return pytest.mark.skipif(bool(absent), reason=f'not installed: {", ".join(absent)}')
 
 
-def start_program(way, code, imports):
-    """Start it in the given way, its libraries imported after that or before."""
+def start_program(way, code, imports, **given):
+    """Start it in the given way, its libraries imported after that or before; given: globals."""
     first = WAYS[way].replace('IMPORTS', f'import {imports}')
     # The namespace stands for asyncio in the program alone; the libraries have stock's.
     rest = '' if way == 'namespace' else 'import asyncio\n'
     end = END.format(ours=way != 'stock')
-    source = f'{first}{rest}import {imports}\n{end}{textwrap.dedent(code)}'
+    globals_ = ''.join(f'{name} = {value!r}\n' for name, value in given.items())
+    source = f'{first}{rest}import {imports}\n{globals_}{end}{textwrap.dedent(code)}'
     return subprocess.Popen(
         [sys.executable, '-X', 'faulthandler', '-c', source],
         env=support.script_environment(),
@@ -63,9 +64,14 @@ def output_of(program):
     return out
 
 
-def check_same(code, imports):
+def check_same(code, imports, **given):
     """Each way prints what stock does."""
-    programs = {way: start_program(way, code, imports) for way in WAYS}
-    printed = {way: output_of(program) for way, program in programs.items()}
+    programs = {way: start_program(way, code, imports, **given) for way in WAYS}
+    try:
+        printed = {way: output_of(program) for way, program in programs.items()}
+    finally:
+        for program in programs.values():
+            with program:
+                program.kill()
     assert printed['stock'].strip()
     assert printed == dict.fromkeys(WAYS, printed['stock'])
