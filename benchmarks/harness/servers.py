@@ -93,7 +93,8 @@ def postgres(certificate: str | None = None) -> Server:
     """
     server = Server()
     data = f'{server.directory}/data'
-    server.run('initdb', f'--pgdata={data}', '--username=postgres', '--auth=trust', '--no-sync')
+    kind = ('--username=postgres', '--auth=trust', '--encoding=UTF8', '--no-sync')
+    server.run('initdb', f'--pgdata={data}', *kind)
     settings = [
         'fsync=off',
         'listen_addresses=127.0.0.1',
