@@ -59,7 +59,11 @@ def start_program(way, code, imports, **given):
 def output_of(program):
     """What the program prints until it ends."""
     with program:
-        out, err = program.communicate(timeout=100)
+        try:
+            out, err = program.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            raise AssertionError(f'hangs: {program.communicate()}') from None
     assert (program.returncode, err) == (0, ''), err
     return out
 

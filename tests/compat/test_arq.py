@@ -75,9 +75,9 @@ async def main():
     jobs = [await pool.enqueue_job('add', n, 1, _job_id=f'{NAME}:{n}') for n in range(20)]
     seen.append(await pool.enqueue_job('add', 1, _job_id=f'{NAME}:0'))
     seen.append(await asyncio.gather(*map(result_of, jobs)))
-    jobs = [await pool.enqueue_job(name) for name in ('fails', 'retries', 'late', 'missing')]
-    jobs.append(await pool.enqueue_job('add', 40, 2, _defer_by=0.01))
-    seen += [await result_of(job) for job in jobs]
+    for name in 'fails', 'retries', 'late', 'missing':
+        seen.append(await result_of(await pool.enqueue_job(name)))
+    seen.append(await result_of(await pool.enqueue_job('add', 40, 2, _defer_by=0.01)))
     job = await pool.enqueue_job('sleeps')
     while (await job.status()).value != 'in_progress':
         await asyncio.sleep(0)
@@ -85,8 +85,11 @@ async def main():
     await job.abort(timeout=10, poll_delay=0.002)
     seen.append(await result_of(job))
     seen.append((worker.jobs_complete, worker.jobs_failed, worker.jobs_retried))
-    working.cancel()
-    seen.append(repr(await asyncio.gather(working, return_exceptions=True)))
+    # Once is not enough where something below loses it, as wait_for() of 3.11 may.
+    while not working.done():
+        working.cancel()
+        await asyncio.wait([working], timeout=0.02)
+    seen.append(repr(working.cancelled()))
     await worker.close()
     return [*seen, events]
 

@@ -69,12 +69,10 @@ async def main():
         seen.append([(await db.blpop(key('queue'), timeout=10))[1] for _ in range(5)])
         await producing
         seen.append(await db.blpop(key('queue'), timeout=0.01))
-        waiting = asyncio.create_task(db.blpop(key('queue')))
-        while await blocked(db) == 0:
-            await asyncio.sleep(0)
+        waiting = await wait(db)
         waiting.cancel()
         seen.append(repr(await asyncio.gather(waiting, return_exceptions=True)))
-        seen.append(await failure(asyncio.wait_for(db.blpop(key('queue')), 0.02)))
+        seen.append(await failure(asyncio.wait_for(await wait(db), 0.02)))
         seen.append(await db.get(key(7)))
 
         # Subscriptions.
@@ -140,9 +138,7 @@ async def main():
         single = db.client()
         async with single:
             ident = await single.client_id()
-            waiting = asyncio.create_task(single.blpop(key('queue')))
-            while await blocked(admin) == 0:
-                await asyncio.sleep(0)
+            waiting = await wait(single, admin)
             await admin.client_kill_filter(_id=ident)
             seen.append((await failure(waiting))[0])
             seen.append(await single.ping())
@@ -174,9 +170,15 @@ async def main():
             seen.append((await failure(db.ping()))[0])
     return seen
 
-async def blocked(db):
-    ours = [c for c in await db.client_list() if c['name'] == NAME]
-    return sum('b' in c['flags'] for c in ours)
+async def wait(db, admin=None):
+    # A task that waits for what never comes; the server knows it by now.
+    task = asyncio.create_task(db.blpop(key('queue')))
+    while not any(
+        client['name'] == NAME and 'b' in client['flags']
+        for client in await (admin or db).client_list()
+    ):
+        await asyncio.sleep(0)
+    return task
 
 run(main)
 """
