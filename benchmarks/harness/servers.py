@@ -1,7 +1,7 @@
-"""servers.py -- starts database servers of one's own, on 127.0.0.1, with their data in a temporary place.
+"""servers.py -- starts database servers on 127.0.0.1, with their data in a temporary directory.
 
-The benchmarks use them (services.py) and the tests of libraries (tests/compat). This file needs
-nothing of this package. A server's shell ends it as soon as the process that started it is gone,
+The benchmarks use them (services.py) and the tests of libraries (tests/compat), which load this
+file alone. A server's shell ends it as soon as the process that started it is gone,
 however that came about.
 """
 
@@ -58,9 +58,7 @@ class Server:
     def run(self, program: str, *arguments: str, given: str = '') -> None:
         """Run a program that prepares the directory, with what its input gives it."""
         command = [find(program), *arguments]
-        done = subprocess.run(
-            command, input=given, capture_output=True, text=True, **self.options
-        )
+        done = subprocess.run(command, input=given, capture_output=True, text=True, **self.options)
         if done.returncode:
             raise RuntimeError(f'{program} failed: {done.stdout}{done.stderr}')
 

@@ -1,7 +1,7 @@
 """services.py -- the database servers (servers.py) that a benchmark's clients talk to.
 
-One of each kind is started when it is first needed, away from the clients' CPU, and serves all that is
-measured in this process.
+One of each kind is started when it is first needed, away from the clients' CPU, and serves all that
+is measured in this process.
 """
 
 import functools

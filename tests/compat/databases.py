@@ -1,4 +1,4 @@
-"""What programs that talk to database servers share: their own names, errors as text, a bad network."""
+"""What programs that talk to database servers share: own names, errors as text, a bad network."""
 
 from __future__ import annotations
 

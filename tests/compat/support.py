@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
+import pprint
+import re
 import subprocess
 import sys
 import textwrap
@@ -43,10 +46,13 @@ def start_program(way, code, imports, **given):
     """Start it in the given way, its libraries imported after that or before; given: globals."""
     first = WAYS[way].replace('IMPORTS', f'import {imports}')
     # The namespace stands for asyncio in the program alone; the libraries have stock's.
-    rest = '' if way == 'namespace' else 'import asyncio\n'
+    first += '' if way == 'namespace' else 'import asyncio\n'
+    # Lines have the same numbers in each way.
+    first += '\n' * (4 - first.count('\n'))
     end = END.format(ours=way != 'stock')
-    globals_ = ''.join(f'{name} = {value!r}\n' for name, value in given.items())
-    source = f'{first}{rest}import {imports}\n{globals_}{end}{textwrap.dedent(code)}'
+    first += f'import {imports}\n'
+    first += ''.join(f'{name} = {value!r}\n' for name, value in given.items())
+    source = first + end + textwrap.dedent(code)
     return subprocess.Popen(
         [sys.executable, '-X', 'faulthandler', '-c', source],
         env=support.script_environment(),
@@ -56,28 +62,52 @@ def start_program(way, code, imports, **given):
     )
 
 
-def output_of(program):
-    """What the program prints until it ends."""
+def normal(text):
+    """The text without what differs from run to run: ports, process ids, addresses, the time."""
+    text = re.sub(r'(127\.0\.0\.1|localhost)(:|\', )\d+', r'\1\2PORT', text)
+    text = re.sub(r'\[\d\d/[A-Z][a-z]{2}/\d{4}:[^]]*\]', '[TIME]', text)
+    text = re.sub(r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( [+-]\d{4})?', 'TIME', text)
+    text = re.sub(r'(?i)\b(pid:? ?|process |worker )[([]?\d+[)\]]?', r'\1PID', text)
+    text = re.sub(r'(?<= )(\[\d+\]|\(\d+\))', 'PID', text)
+    return re.sub(r'\b0x[0-9a-f]+', '0xADDRESS', text)
+
+
+def result_of(program):
+    """(exit status, standard output, standard error) of a program, as normal() has them."""
     with program:
         try:
-            out, err = program.communicate(timeout=60)
+            out, err = program.communicate(timeout=100)
         except subprocess.TimeoutExpired:
             program.kill()
-            raise AssertionError(f'hangs: {program.communicate()}') from None
-    assert (program.returncode, err) == (0, ''), err
+            out, err = program.communicate()
+            raise AssertionError(f'program hangs\n{out}\n{err}') from None
+    return program.returncode, normal(out), normal(err)
+
+
+def output_of(program):
+    """What the program prints until it ends, without a word on standard error."""
+    status, out, err = result_of(program)
+    assert (status, err) == (0, ''), err
     return out
 
 
+def check_equal(results):
+    """Each way has the result of stock; else how they differ."""
+    stock = pprint.pformat(results['stock']).splitlines()
+    for way, result in results.items():
+        lines = pprint.pformat(result).splitlines()
+        assert lines == stock, '\n'.join(difflib.unified_diff(stock, lines, 'stock', way, n=1))
+
+
 def check_same(code, imports, **given):
-    """Each way prints what stock does."""
+    """Each way prints what stock does, warnings and logs on standard error included."""
     programs = {way: start_program(way, code, imports, **given) for way in WAYS}
     try:
-        printed = {way: output_of(program) for way, program in programs.items()}
+        results = {way: result_of(program) for way, program in programs.items()}
     finally:
         for program in programs.values():
             with program:
                 program.kill()
-    stock = printed.pop('stock')
-    assert stock.strip()
-    for way, text in printed.items():
-        assert text == stock, f'stock:\n{stock}\n{way}:\n{text}'
+    assert results['stock'][0] == 0, results['stock'][2]
+    assert results['stock'][1].strip()
+    check_equal(results)

@@ -1,4 +1,4 @@
-"""aiosqlite: a thread of its own for each connection, transactions, cursors, cancellation, errors."""
+"""aiosqlite: a thread for each connection, transactions, cursors, cancellation, errors."""
 
 from __future__ import annotations
 

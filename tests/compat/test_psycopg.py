@@ -1,4 +1,4 @@
-"""psycopg: connections, pipelines, COPY, notifications, its pool, cancellation, lost connections."""
+"""psycopg: connections, pipelines, COPY, notifications, pool, cancellation, lost connections."""
 
 from __future__ import annotations
 
