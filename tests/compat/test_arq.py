@@ -39,6 +39,8 @@ async def sleeps(ctx):
         raise
 
 async def ends(ctx):
+    # The worker sleeps by then: in its polling, wait_for() of 3.11 may lose the cancellation.
+    await asyncio.sleep(0.05)
     os.kill(os.getpid(), signal.SIGTERM)
     await sleeps(ctx)
 
@@ -135,7 +137,7 @@ def failed(function):
         return told(exc)
 
 run(main)
-work(ends, handle_signals=True)
+work(ends, handle_signals=True, poll_delay=60)
 work(ends_at_once, burst=True)
 run(outcome)
 print(events)
