@@ -11,12 +11,13 @@ It checks what it computed with expect(): a wrong answer is an error, not a time
 """
 
 import importlib
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import NamedTuple
+
+from harness.servers import find
 
 FAMILIES = (
     'callbacks',
@@ -77,7 +78,7 @@ class Benchmark:
     slow: bool  # measured by --full alone
     needs: tuple[str, ...]  # packages, besides the contender
     fresh: bool  # measured once, in a process that did nothing before
-    programs: tuple[str, ...]  # that it needs on the PATH
+    programs: tuple[str, ...]  # that it needs on this machine
     allocator: str  # the state malloc is held in, one of ALLOCATORS
     yardstick: Callable | None  # the same in plain C, as a function of n
 
@@ -92,7 +93,7 @@ class Benchmark:
     def missing(self) -> list[str]:
         """The packages and programs that it needs and that are not installed."""
         packages = [package for package in self.needs if find_spec(package) is None]
-        return packages + [name for name in self.programs if shutil.which(name) is None]
+        return packages + [name for name in self.programs if find(name) is None]
 
     def per_operation(self, measured: float, n: int) -> float:
         """The cost of one operation, where `measured` is that of n runs."""

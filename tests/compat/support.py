@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
+import pprint
+import re
 import subprocess
 import sys
 import textwrap
@@ -39,13 +42,17 @@ def needs(*names):
     return pytest.mark.skipif(bool(absent), reason=f'not installed: {", ".join(absent)}')
 
 
-def start_program(way, code, imports):
-    """Start it in the given way, its libraries imported after that or before."""
+def start_program(way, code, imports, **given):
+    """Start it in the given way, its libraries imported after that or before; given: globals."""
     first = WAYS[way].replace('IMPORTS', f'import {imports}')
     # The namespace stands for asyncio in the program alone; the libraries have stock's.
-    rest = '' if way == 'namespace' else 'import asyncio\n'
+    first += '' if way == 'namespace' else 'import asyncio\n'
+    # Lines have the same numbers in each way.
+    first += '\n' * (4 - first.count('\n'))
     end = END.format(ours=way != 'stock')
-    source = f'{first}{rest}import {imports}\n{end}{textwrap.dedent(code)}'
+    first += f'import {imports}\n'
+    first += ''.join(f'{name} = {value!r}\n' for name, value in given.items())
+    source = first + end + textwrap.dedent(code)
     return subprocess.Popen(
         [sys.executable, '-X', 'faulthandler', '-c', source],
         env=support.script_environment(),
@@ -55,17 +62,52 @@ def start_program(way, code, imports):
     )
 
 
-def output_of(program):
-    """What the program prints until it ends."""
+def normal(text):
+    """The text without what differs from run to run: ports, process ids, addresses, the time."""
+    text = re.sub(r'(127\.0\.0\.1|localhost)(:|\', )\d+', r'\1\2PORT', text)
+    text = re.sub(r'\[\d\d/[A-Z][a-z]{2}/\d{4}:[^]]*\]', '[TIME]', text)
+    text = re.sub(r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( [+-]\d{4})?', 'TIME', text)
+    text = re.sub(r'(?i)\b(pid:? ?|process |worker )[([]?\d+[)\]]?', r'\1PID', text)
+    text = re.sub(r'(?<= )(\[\d+\]|\(\d+\))', 'PID', text)
+    return re.sub(r'\b0x[0-9a-f]+', '0xADDRESS', text)
+
+
+def result_of(program):
+    """(exit status, standard output, standard error) of a program, as normal() has them."""
     with program:
-        out, err = program.communicate(timeout=100)
-    assert (program.returncode, err) == (0, ''), err
+        try:
+            out, err = program.communicate(timeout=100)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            out, err = program.communicate()
+            raise AssertionError(f'program hangs\n{out}\n{err}') from None
+    return program.returncode, normal(out), normal(err)
+
+
+def output_of(program):
+    """What the program prints until it ends, without a word on standard error."""
+    status, out, err = result_of(program)
+    assert (status, err) == (0, ''), err
     return out
 
 
-def check_same(code, imports):
-    """Each way prints what stock does."""
-    programs = {way: start_program(way, code, imports) for way in WAYS}
-    printed = {way: output_of(program) for way, program in programs.items()}
-    assert printed['stock'].strip()
-    assert printed == dict.fromkeys(WAYS, printed['stock'])
+def check_equal(results):
+    """Each way has the result of stock; else how they differ."""
+    stock = pprint.pformat(results['stock']).splitlines()
+    for way, result in results.items():
+        lines = pprint.pformat(result).splitlines()
+        assert lines == stock, '\n'.join(difflib.unified_diff(stock, lines, 'stock', way, n=1))
+
+
+def check_same(code, imports, **given):
+    """Each way prints what stock does, warnings and logs on standard error included."""
+    programs = {way: start_program(way, code, imports, **given) for way in WAYS}
+    try:
+        results = {way: result_of(program) for way, program in programs.items()}
+    finally:
+        for program in programs.values():
+            with program:
+                program.kill()
+    assert results['stock'][0] == 0, results['stock'][2]
+    assert results['stock'][1].strip()
+    check_equal(results)
