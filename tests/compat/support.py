@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
+import pprint
 import re
 import subprocess
 import sys
@@ -61,9 +63,10 @@ def start_program(way, code, imports):
 def normal(text):
     """The text without what differs from run to run: ports, process ids, addresses, the time."""
     text = re.sub(r'(127\.0\.0\.1|localhost)(:|\', )\d+', r'\1\2PORT', text)
+    text = re.sub(r'\[\d\d/[A-Z][a-z]{2}/\d{4}:[^]]*\]', '[TIME]', text)
     text = re.sub(r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( [+-]\d{4})?', 'TIME', text)
     text = re.sub(r'(?i)\b(pid:? ?|process |worker )[([]?\d+[)\]]?', r'\1PID', text)
-    text = re.sub(r'\[\d+\]', '[PID]', text)
+    text = re.sub(r'(?<= )(\[\d+\]|\(\d+\))', 'PID', text)
     return re.sub(r'\b0x[0-9a-f]+', '0xADDRESS', text)
 
 
@@ -86,11 +89,18 @@ def output_of(program):
     return out
 
 
+def check_equal(results):
+    """Each way has the result of stock; else how they differ."""
+    stock = pprint.pformat(results['stock']).splitlines()
+    for way, result in results.items():
+        lines = pprint.pformat(result).splitlines()
+        assert lines == stock, '\n'.join(difflib.unified_diff(stock, lines, 'stock', way, n=1))
+
+
 def check_same(code, imports):
     """Each way prints what stock does, warnings and logs on standard error included."""
     programs = {way: start_program(way, code, imports) for way in WAYS}
     results = {way: result_of(program) for way, program in programs.items()}
     assert results['stock'][0] == 0, results['stock'][2]
     assert results['stock'][1].strip()
-    for way, result in results.items():
-        assert result == results['stock'], way
+    check_equal(results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from compat.support import WAYS, needs, result_of, start_program
+from compat.support import WAYS, check_equal, needs, result_of, start_program
 
 PROGRAM = """
 import socket
@@ -110,5 +110,4 @@ def test_loop_within_itself(name):
     results = {way: result_of(program) for way, program in programs.items()}
     if results['stock'][0]:
         pytest.skip('stock asyncio of this version: ' + results['stock'][2].splitlines()[-1])
-    for way, result in results.items():
-        assert result == results['stock'], way
+    check_equal(results)
