@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import http.client
 import os
@@ -104,6 +105,26 @@ async def app(scope, receive, send):
     await send({'type': 'http.response.body', 'body': body})
 """
 
+# In a program: an application served by uvicorn in the loop that runs already.
+SERVED = """
+import contextlib
+import socket
+import uvicorn
+
+@contextlib.asynccontextmanager
+async def served(app):
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        config = uvicorn.Config(app, log_level='critical', loop='none', ws='websockets-sansio')
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started:
+            await asyncio.sleep(0.001)
+        yield '127.0.0.1:%d' % listener.getsockname()[1]
+        server.should_exit = True
+        await serving
+"""
+
 
 class Server:
     """A process that serves a socket of ours, in a folder that has its application's module.
@@ -190,6 +211,12 @@ def start_servers(folder, ways):
             way: stack.enter_context(Server(folder / str(number), *arguments))
             for number, (way, arguments) in enumerate(ways.items())
         }
+
+
+def in_each(running, function):
+    """{way: function(server)}, all at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(len(running)) as pool:
+        return dict(zip(running, pool.map(function, running.values()), strict=True))
 
 
 def talk_to_app(server):

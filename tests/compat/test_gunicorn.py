@@ -78,7 +78,7 @@ def supervised(server):
 
 def check_workers(tmp_path, ways):
     with servers.start_servers(tmp_path, ways) as running:
-        check_equal({way: supervised(server) for way, server in running.items()})
+        check_equal(servers.in_each(running, supervised))
 
 
 @needs('uvicorn_worker')

@@ -28,21 +28,75 @@ def with_application(*options):
     }
 
 
-def test_requests_and_graceful_end(tmp_path):
+def test_requests_and_end(tmp_path):
+    def use(server):
+        return servers.talk_to_app(server), server.stop(), server.lines
+
     with servers.start_servers(tmp_path, with_application('--workers', '0')) as running:
-        results = {}
-        for way, server in running.items():
-            seen = servers.talk_to_app(server)
-            results[way] = seen, server.stop(), server.lines
+        results = servers.in_each(running, use)
     assert any('lifespan.shutdown' in line for line in results['stock'][2])
     check_equal(results)
 
 
 def test_workers(tmp_path):
+    def use(server):
+        seen = len(servers.workers_of(server, 2)), server.ask('/', b'x' * 100_000)
+        status = server.stop()
+        return seen, status, sorted({line for line in server.lines if '/pid' not in line})
+
     with servers.start_servers(tmp_path, with_application('--workers', '2')) as running:
-        results = {}
-        for way, server in running.items():
-            seen = len(servers.workers_of(server, 2)), server.ask('/', b'x' * 100_000)
-            status = server.stop()
-            results[way] = seen, status, sorted({line for line in server.lines if '/pid' not in line})
-    check_equal(results)
+        check_equal(servers.in_each(running, use))
+
+
+@needs('httpx', 'h2')
+def test_http2_over_tls_in_our_loop():
+    check_same(
+        f"""
+        import socket
+        import ssl
+        CERTIFICATE = {CERTIFICATE!r}
+        {servers.ASGI.replace(chr(10), chr(10) + ' ' * 8)}
+        """
+        """
+        async def main():
+            listener = socket.socket()
+            listener.bind(('127.0.0.1', 0))
+            listener.listen(100)
+            port = listener.getsockname()[1]
+            config = hypercorn.config.Config()
+            config.bind = [f'fd://{listener.detach()}']
+            config.certfile = config.keyfile = CERTIFICATE
+            config.loglevel = 'ERROR'
+            stop = asyncio.Event()
+            serving = asyncio.create_task(
+                hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait)
+            )
+            trusting = ssl.create_default_context(cafile=CERTIFICATE)
+            base = f'https://localhost:{port}'
+            seen = []
+            async with httpx.AsyncClient(http2=True, verify=trusting, base_url=base) as client:
+                answers = await asyncio.gather(
+                    *(client.post(f'/{n}', content=b'x' * n * 1000) for n in range(20))
+                )
+                seen += [(answer.http_version, answer.text) for answer in answers]
+                seen.append(len((await client.get('/large')).content))
+                seen.append((await client.get('/error')).status_code)
+                seen.append((await client.get('/timeout')).text)
+
+                async def parts():
+                    for number in range(5):
+                        await asyncio.sleep(0)
+                        yield b'%d' % number * 10_000
+
+                async with client.stream('POST', '/echo', content=parts()) as answer:
+                    seen.append(sum([len(part) async for part in answer.aiter_bytes()]))
+            async with httpx.AsyncClient(verify=trusting, base_url=base) as client:
+                seen.append((await client.get('/')).http_version)
+            stop.set()
+            await serving
+            return seen
+
+        run(main)
+        """,
+        'hypercorn.asyncio, hypercorn.config, httpx',
+    )

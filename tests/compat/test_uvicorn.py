@@ -41,28 +41,28 @@ def with_application(ways, *options):
 
 
 def test_requests_and_graceful_end(tmp_path):
+    def use(server):
+        seen = servers.talk_to_app(server)
+        return seen, servers.end_gracefully(server, 'Shutting down'), server.lines
+
     with servers.start_servers(tmp_path, with_application(WAYS)) as running:
-        results = {}
-        for way, server in running.items():
-            seen = servers.talk_to_app(server)
-            end = servers.end_gracefully(server, 'Shutting down')
-            results[way] = seen, end, server.lines
+        results = servers.in_each(running, use)
     assert any('lifespan.shutdown' in line for line in results['stock'][2])
     check_equal(results)
 
 
 def test_workers(tmp_path):
     """A worker that is killed is replaced; SIGTERM ends all of them after their lifespan."""
+
+    def use(server):
+        first = servers.workers_of(server, 2)
+        assert server.ask('/loop')[1].decode().strip() == server.loop
+        os.kill(min(first), signal.SIGKILL)
+        server.wait_for('startup complete', 3)
+        new = servers.workers_of(server, 2)
+        seen = len(first & new), server.ask('/', b'x' * 100_000)
+        status = server.stop()
+        return seen, status, sorted(line for line in server.lines if '/pid' not in line)
+
     with servers.start_servers(tmp_path, with_application(WORKERS, '--workers', '2')) as running:
-        results = {}
-        for way, server in running.items():
-            first = servers.workers_of(server, 2)
-            assert server.ask('/loop')[1].decode().strip() == server.loop
-            os.kill(min(first), signal.SIGKILL)
-            server.wait_for('startup complete', 3)
-            new = servers.workers_of(server, 2)
-            seen = len(first & new), server.ask('/', b'x' * 100_000)
-            status = server.stop()
-            logged = sorted(line for line in server.lines if '/pid' not in line)
-            results[way] = seen, status, logged
-    check_equal(results)
+        check_equal(servers.in_each(running, use))
