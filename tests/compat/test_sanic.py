@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from compat import servers
 from compat.support import check_equal, check_same, needs
@@ -71,7 +72,7 @@ def test_server_in_a_running_loop():
             async def later():
                 await asyncio.sleep(0)
                 await app.ctx.queue.put('from the background')
-            app.add_task(later(), name='later')
+            task = asyncio.ensure_future(later())
             return response.text(await app.ctx.queue.get())
 
         @app.get('/fail')
@@ -103,10 +104,12 @@ def test_server_in_a_running_loop():
 
         @app.websocket('/socket')
         async def ws(request, ws):
-            async for message in ws:
-                await ws.send(message[::-1])
-            seen.append('left')
-            left.set()
+            try:
+                async for message in ws:
+                    await ws.send(message[::-1])
+            finally:
+                seen.append('left')
+                left.set()
 
         async def talk(address):
             answers = []
@@ -203,9 +206,10 @@ def test_workers(tmp_path):
         workers = servers.workers_of(server, 2)
         assert server.ask('/loop')[1].decode().strip() == server.loop
         seen = len(workers), server.ask('/', b'x' * 100_000)
-        status = server.stop()
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for('Worker complete', 2)  # their manager takes seconds to notice
         lines = sorted(re.sub(r'\d+', 'N', line) for line in server.lines)
-        return seen, status, [line for line in lines if 'lifespan' in line or 'orker' in line]
+        return seen, [line for line in lines if 'lifespan' in line or 'orker' in line]
 
     with servers.start_servers(tmp_path, ways) as running:
         check_equal(servers.in_each(running, use))
