@@ -67,6 +67,7 @@ def normal(text):
     text = re.sub(r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( [+-]\d{4})?', 'TIME', text)
     text = re.sub(r'(?i)\b(pid:? ?|process |worker )[([]?\d+[)\]]?', r'\1PID', text)
     text = re.sub(r'(?<= )(\[\d+\]|\(\d+\))', 'PID', text)
+    text = re.sub(r'\[[0-9a-f]{16}\]', '[CONNECTION]', text)
     return re.sub(r'\b0x[0-9a-f]+', '0xADDRESS', text)
 
 
@@ -74,12 +75,23 @@ def result_of(program):
     """(exit status, standard output, standard error) of a program, as normal() has them."""
     with program:
         try:
-            out, err = program.communicate(timeout=100)
+            out, err = program.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             program.kill()
             out, err = program.communicate()
             raise AssertionError(f'program hangs\n{out}\n{err}') from None
     return program.returncode, normal(out), normal(err)
+
+
+def results_of(programs):
+    """{key: result_of(program)}; none of them outlives this."""
+    try:
+        return {key: result_of(program) for key, program in programs.items()}
+    finally:
+        for program in programs.values():
+            if program.returncode is None:
+                program.kill()
+                program.communicate()
 
 
 def output_of(program):
@@ -100,7 +112,7 @@ def check_equal(results):
 def check_same(code, imports):
     """Each way prints what stock does, warnings and logs on standard error included."""
     programs = {way: start_program(way, code, imports) for way in WAYS}
-    results = {way: result_of(program) for way, program in programs.items()}
+    results = results_of(programs)
     assert results['stock'][0] == 0, results['stock'][2]
     assert results['stock'][1].strip()
     check_equal(results)

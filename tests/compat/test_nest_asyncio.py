@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from compat.support import WAYS, check_equal, needs, result_of, start_program
+from compat.support import WAYS, check_equal, needs, results_of, start_program
 
 PROGRAM = """
 import socket
@@ -107,7 +107,7 @@ def test_loop_within_itself(name):
     programs = {
         way: start_program(way, f'OURS = {way != "stock"}\n{code}', name) for way in ways
     }
-    results = {way: result_of(program) for way, program in programs.items()}
+    results = results_of(programs)
     if results['stock'][0]:
         pytest.skip('stock asyncio of this version: ' + results['stock'][2].splitlines()[-1])
     check_equal(results)
