@@ -68,6 +68,7 @@ def normal(text):
     text = re.sub(r'(?i)\b(pid:? ?|process |worker )[([]?\d+[)\]]?', r'\1PID', text)
     text = re.sub(r'(?<= )(\[\d+\]|\(\d+\))', 'PID', text)
     text = re.sub(r'\[[0-9a-f]{16}\]', '[CONNECTION]', text)
+    text = re.sub(r'\b[IWE]\d{4} [\d:.]+ +\d+', 'LOG', text)
     return re.sub(r'\b0x[0-9a-f]+', '0xADDRESS', text)
 
 

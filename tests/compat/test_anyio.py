@@ -409,7 +409,6 @@ def test_tls_unix_and_udp():
         """
         """
         import os
-        import socket
         import ssl
         import tempfile
 
@@ -469,24 +468,8 @@ def test_tls_unix_and_udp():
                         await server.sendto(data[::-1], *address)
                     seen.append([await client.receive() for _ in range(5)])
 
-        async def raw():
-            here, there = socket.socketpair()
-            with here, there:
-                here.setblocking(False)
-                async with anyio.create_task_group() as group:
-                    group.start_soon(closed, here)
-                    await anyio.wait_all_tasks_blocked()
-                    anyio.notify_closing(here)
-            seen.append([kind.name for kind, *_ in await anyio.getaddrinfo('127.0.0.1', 80)][:1])
-
-        async def closed(sock):
-            try:
-                await anyio.wait_readable(sock)
-            except anyio.ClosedResourceError as exc:
-                seen.append(type(exc).__name__)
-
         async def main():
-            for part in (tls, unix, udp, raw):
+            for part in (tls, unix, udp):
                 await part()
             return seen
 

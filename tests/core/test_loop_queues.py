@@ -1,4 +1,4 @@
-"""The loop's queues and its selector, for code that iterates the loop itself, as nest_asyncio does."""
+"""The loop's queues and its selector, for code that iterates the loop itself (nest_asyncio)."""
 
 from __future__ import annotations
 
