@@ -246,7 +246,7 @@ def talk_to_app(server):
 
 
 def end_gracefully(server, words):
-    """SIGTERM while a request is half done: it is finished. The words: the log tells of the signal."""
+    """SIGTERM while a request is half done, which the log tells by these words: it is finished."""
     with socket.create_connection(('127.0.0.1', server.port), 60) as client:
         client.sendall(b'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nfirst')
         received = b''

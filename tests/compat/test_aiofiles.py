@@ -1,4 +1,4 @@
-"""aiofiles: files of both kinds, lines, positions, temporary files, os functions, errors, cancellation."""
+"""aiofiles: files of both kinds, lines, positions, temporary files, errors, cancellation."""
 
 from __future__ import annotations
 

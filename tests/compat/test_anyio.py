@@ -402,15 +402,13 @@ def test_threads_processes_and_signals():
     )
 
 
-def test_tls_unix_and_udp():
+def test_tls_and_udp():
     check_same(
         f"""
         CERTIFICATE = {CERTIFICATE!r}
         """
         """
-        import os
         import ssl
-        import tempfile
 
         seen = []
 
@@ -446,17 +444,6 @@ def test_tls_unix_and_udp():
                 group.cancel_scope.cancel()
             await listener.aclose()
 
-        async def unix():
-            with tempfile.TemporaryDirectory() as folder:
-                path = os.path.join(folder, 'socket')
-                async with await anyio.create_unix_listener(path) as listener:
-                    async with anyio.create_task_group() as group:
-                        group.start_soon(listener.serve, upper)
-                        async with await anyio.connect_unix(path) as stream:
-                            await stream.send(b'unix')
-                            seen.append(await stream.receive())
-                        group.cancel_scope.cancel()
-
         async def udp():
             async with await anyio.create_udp_socket(local_host='127.0.0.1') as server:
                 port = server.extra(anyio.abc.SocketAttribute.local_port)
@@ -469,7 +456,7 @@ def test_tls_unix_and_udp():
                     seen.append([await client.receive() for _ in range(5)])
 
         async def main():
-            for part in (tls, unix, udp):
+            for part in (tls, udp):
                 await part()
             return seen
 

@@ -1,4 +1,4 @@
-"""FastAPI: models, dependencies, threads, background tasks, streams, WebSockets, errors, lifespan."""
+"""FastAPI: models, dependencies, threads, background tasks, streams, WebSockets, lifespan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""grpc.aio: calls of the four kinds, metadata, deadlines, cancellation, interceptors, TLS, shutdown."""
+"""grpc.aio: the four kinds of calls, metadata, deadlines, cancellation, interceptors, TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hypercorn: requests, graceful end, workers, HTTP/2 and WebSockets over TLS, in its own loop and in ours."""
+"""hypercorn: requests, the end, workers, HTTP/2 over TLS, in its own loop and in ours."""
 
 from __future__ import annotations
 

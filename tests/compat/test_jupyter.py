@@ -31,7 +31,8 @@ CELLS = [
     'await asyncio.to_thread(pow, 2, 10)',
     'process = await asyncio.create_subprocess_exec("echo", "child", stdout=-1)\n'
     'print((await process.communicate())[0])',
-    'async def echo(reader, writer):\n    writer.write(await reader.readline())\n    writer.close()\n'
+    'async def echo(reader, writer):\n    writer.write(await reader.readline())\n'
+    '    writer.close()\n'
     'server = await asyncio.start_server(echo, "127.0.0.1", 0)\n'
     'reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())\n'
     'writer.write(b"line\\n"); print(await reader.read()); writer.close(); server.close()',
@@ -116,7 +117,8 @@ app.start()
 
 
 def start(first, loop, code, folder):
-    source = f'CELLS = {CELLS!r}\nLOOP = {loop!r}\nLAUNCH = {LAUNCH.format(first)!r}\n{first}\n{code}'
+    source = f'CELLS = {CELLS!r}\nLOOP = {loop!r}\nLAUNCH = {LAUNCH.format(first)!r}\n'
+    source += f'{first}\n{code}'
     environment = support.script_environment()
     environment |= {'IPYTHONDIR': str(folder), 'JUPYTER_PLATFORM_DIRS': '1', 'NO_COLOR': '1'}
     return subprocess.Popen(
@@ -130,7 +132,7 @@ def start(first, loop, code, folder):
 
 
 def check(code, folder):
-    loops = {way: 'pyasync._loop' for way in FIRST} | {'stock': 'asyncio.unix_events'}
+    loops = dict.fromkeys(FIRST, 'pyasync._loop') | {'stock': 'asyncio.unix_events'}
     programs = {way: start(first, loops[way], code, folder) for way, first in FIRST.items()}
     results = results_of(programs)
     assert results['stock'][0] == 0, results['stock'][2]

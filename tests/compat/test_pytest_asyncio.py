@@ -90,7 +90,8 @@ async def test_function_loops_differ(shared):
 @pytest.mark.parametrize('number', range(3))
 @pytest.mark.asyncio
 async def test_parameters(number):
-    assert await asyncio.gather(*(asyncio.sleep(0, n) for n in range(number))) == list(range(number))
+    answers = await asyncio.gather(*(asyncio.sleep(0, n) for n in range(number)))
+    assert answers == list(range(number))
 
 @pytest.mark.asyncio
 async def test_timeout_and_cancel():

@@ -1,4 +1,4 @@
-"""Quart: requests, streams, sessions, WebSockets, background tasks, timeouts, its test client, hypercorn."""
+"""Quart: requests, streams, sessions, WebSockets, background tasks, its test client."""
 
 from __future__ import annotations
 

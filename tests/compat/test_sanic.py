@@ -46,7 +46,8 @@ def test_server_in_a_running_loop():
 
         @app.post('/json/<number:int>')
         async def json(request, number):
-            return response.json({'number': number, 'data': request.json, 'q': request.args.get('q')})
+            q = request.args.get('q')
+            return response.json({'number': number, 'data': request.json, 'q': q})
 
         @app.put('/upload', stream=True)
         async def upload(request):

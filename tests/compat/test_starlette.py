@@ -102,7 +102,8 @@ def make(folder):
         exception_handlers={ValueError: handle},
         middleware=[Middleware(Timed), Middleware(GZipMiddleware)],
         routes=[
-            Route('/body/{name}', body, methods=['POST']), Route('/upload', upload, methods=['PUT']),
+            Route('/body/{name}', body, methods=['POST']),
+            Route('/upload', upload, methods=['PUT']),
             Route('/stream', stream), Route('/thread', in_thread), Route('/pool', pool),
             Route('/fail', fail), Route('/missing', missing), Route('/background', background),
             Route('/file', lambda request: FileResponse(f'{folder}/file.txt')),
