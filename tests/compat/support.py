@@ -53,7 +53,8 @@ def start_program(way, code, imports):
     source = f'{first}import {imports}\n{end}{textwrap.dedent(code)}'
     return subprocess.Popen(
         [sys.executable, '-X', 'faulthandler', '-c', source],
-        env=support.script_environment(),
+        # gRPC's threads log when they please.
+        env=support.script_environment() | {'GRPC_VERBOSITY': 'NONE'},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
