@@ -7,6 +7,7 @@ No selector, self-pipe or queue of the inherited class is ever made or used.
 
 import _asyncio
 import asyncio
+import collections.abc
 import gc
 import os
 import selectors
@@ -51,6 +52,18 @@ class _PollerView:
         except KeyError:
             raise KeyError(f'{fileobj!r} is not registered') from None
 
+    def select(self, timeout=None):
+        """[(SelectorKey, events)] of what is ready within timeout seconds (None: for ever).
+
+        For who iterates the loop in Python; as selectors.BaseSelector.select.
+        Raises RuntimeError where the loop is closed.
+        """
+        loop = self._loop()
+        ready = loop._poll(timeout)
+        watched = self.get_map() if ready else {}
+        keys = [(watched.get(fd), events) for fd, events in ready]
+        return [(key, events & key.events) for key, events in keys if key is not None]
+
     def close(self):
         """Close the poller of the C half."""
         loop = self._loop()
@@ -68,6 +81,53 @@ class KqueueSelector(_PollerView):
 
 class PollSelector(_PollerView):
     """Named as asyncio's debug log names it."""
+
+
+class _ReadyQueue(collections.abc.Sequence):
+    """``loop._ready``: the callbacks that are ready, as collections.deque has them.
+
+    For who iterates the loop in Python: what is put in runs, what is taken out does not, and a
+    timer that is put in leaves ``loop._scheduled``.
+    """
+
+    def __init__(self, loop):
+        self._loop = loop
+
+    def _handles(self):
+        return _core.Loop._ready.__get__(self._loop)
+
+    def __repr__(self):
+        return f'deque({self._handles()!r})'
+
+    def __len__(self):
+        return self._loop._count_ready()
+
+    def __getitem__(self, index):
+        return self._handles()[index]
+
+    def __iter__(self):
+        return iter(self._handles())
+
+    def append(self, handle):
+        self._loop._put_ready(handle)
+
+    def appendleft(self, handle):
+        self._loop._put_ready_first(handle)
+
+    def extend(self, handles):
+        for handle in list(handles):
+            self.append(handle)
+
+    def extendleft(self, handles):
+        for handle in list(handles):
+            self.appendleft(handle)
+
+    def popleft(self):
+        return self._loop._take_ready()
+
+    def clear(self):
+        while self:
+            self.popleft()
 
 
 class _TransportTable(weakref.WeakValueDictionary):
@@ -171,6 +231,14 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
         self._old_agen_hooks = None
         super().__init__(_VIEWS[self._poller](self))
         self._transports = _TransportTable(self)
+
+    @property
+    def _ready(self):
+        return _ReadyQueue(self)
+
+    @_ready.setter
+    def _ready(self, queue):
+        pass  # asyncio's __init__ assigns a queue of its own: it is not used
 
     def _make_self_pipe(self):
         pass

@@ -46,6 +46,20 @@ ring_put(ring *self, void *entry)
     return 0;
 }
 
+/* Puts it before all others: 0 or -ENOMEM. */
+static inline int
+ring_put_first(ring *self, void *entry)
+{
+    if (self->tail - self->head == self->capacity) {
+        int error = ring_grow(self);
+        if (error < 0) {
+            return error;
+        }
+    }
+    self->slots[--self->head & (self->capacity - 1)] = entry;
+    return 0;
+}
+
 static inline void *
 ring_take(ring *self)
 {

@@ -335,6 +335,7 @@ static PyMethodDef Loop_methods[] = {
     LOOP_SCHEDULE_METHODS,
     LOOP_WATCH_METHODS,
     LOOP_RUN_METHODS,
+    LOOP_QUEUE_METHODS,
     {"is_running", Loop_is_running, METH_NOARGS,
      "is_running($self, /)\n--\n\nAs asyncio.loop.is_running."},
     {"is_closed", Loop_is_closed, METH_NOARGS,

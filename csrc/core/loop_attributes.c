@@ -4,10 +4,7 @@
 
 #include "core/loop_methods.h"
 
-#include "core/handle.h"
 #include "core/loop.h"
-#include "core/task.h"
-#include "core/waiter.h"
 
 static PyObject *
 get_object(PyObject *op, void *offset)
@@ -77,51 +74,6 @@ set_closed(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     return 0;
 }
 
-/* A copy of the ring as a list of handles; a task appears as the handle of its step. */
-static PyObject *
-get_ready(PyObject *op, void *Py_UNUSED(closure))
-{
-    Loop *self = (Loop *)op;
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < ring_count(&self->ready); i++) {
-        PyObject *entry = Py_NewRef(ring_peek(&self->ready, i));
-        if (waiter_check(self->state, entry)) {
-            Py_SETREF(entry, waiter_handle(self, (Waiter *)entry));
-        }
-        else if (Py_IS_TYPE(entry, self->state->Task_type)) {
-            PyObject *step = task_step_callable(self->state, (Task *)entry, NULL);
-            PyObject *context = task_context(self->state, (Task *)entry);
-            PyObject *handle = step == NULL || context == NULL
-                                   ? NULL
-                                   : handle_new(self, step, NULL, 0, context);
-            Py_XDECREF(step);
-            Py_XDECREF(context);
-            Py_SETREF(entry, handle);
-        }
-        if (entry == NULL || PyList_Append(list, entry) < 0) {
-            Py_CLEAR(list);
-        }
-        if (entry != NULL) {
-            handle_release_steal(entry); /* one that was made for this is held by nobody else */
-        }
-    }
-    return list;
-}
-
-static PyObject *
-get_scheduled(PyObject *op, void *Py_UNUSED(closure))
-{
-    Loop *self = (Loop *)op;
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < self->timers.count; i++) {
-        PyObject *handle = handle_of_node(self->timers.entries[i].node);
-        if (PyList_Append(list, handle) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    return list;
-}
-
 static PyObject *
 get_zero(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
 {
@@ -148,8 +100,8 @@ PyGetSetDef loop_attributes[] = {
     {"_current_handle", get_object, set_object, NULL, (void *)offsetof(Loop, current_handle)},
     {"_stopping", get_bool, set_stopping, NULL, (void *)offsetof(Loop, is_stopping)},
     {"_closed", get_bool, set_closed, NULL, (void *)offsetof(Loop, is_closed)},
-    {"_ready", get_ready, set_ignored, "A copy of the callbacks that are ready.", NULL},
-    {"_scheduled", get_scheduled, set_ignored, "A copy of the timers.", NULL},
+    {"_ready", loop_get_ready, set_ignored, "A copy of the callbacks that are ready.", NULL},
+    {"_scheduled", loop_get_scheduled, set_ignored, "A copy of the timers, the first due first.", NULL},
     {"_timer_cancelled_count", get_zero, set_ignored, NULL, NULL},
     {"_poller", get_poller_name, NULL, "The name of the poller: epoll, kqueue or poll.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -1,7 +1,7 @@
 /* loop_methods.h -- the methods and attributes of Loop that live in files of their own, for its type.
 
    Each list is one part of PyMethodDef entries: scheduling (loop_schedule.c), watching fds
-   (loop_watch.c) and iterating (loop_run.c). */
+   (loop_watch.c), iterating (loop_run.c) and the queues as Python sees them (loop_queues.c). */
 
 #ifndef PYASYNC_CORE_LOOP_METHODS_H
 #define PYASYNC_CORE_LOOP_METHODS_H
@@ -70,6 +70,7 @@ DECLARE_METHOD(Loop_watched);
 
 DECLARE_METHOD(Loop_run_once);
 DECLARE_METHOD(Loop_run_until_stopped);
+DECLARE_METHOD(Loop_poll);
 
 extern PyGetSetDef loop_attributes[]; /* loop_attributes.c */
 
@@ -77,6 +78,30 @@ extern PyGetSetDef loop_attributes[]; /* loop_attributes.c */
     {"_run_once", Loop_run_once, METH_NOARGS,                                                \
      "_run_once($self, /)\n--\n\nOne iteration. As asyncio.BaseEventLoop._run_once."},       \
     {"_run_until_stopped", Loop_run_until_stopped, METH_NOARGS,                              \
-     "_run_until_stopped($self, /)\n--\n\nIterations until stop() was called, at least one."}
+     "_run_until_stopped($self, /)\n--\n\nIterations until stop() was called, at least one."}, \
+    {"_poll", Loop_poll, METH_O,                                                             \
+     "_poll($self, timeout, /)\n--\n\n[(fd, events)] of what is ready within timeout seconds " \
+     "(None: for ever); nothing of it is scheduled."}
+
+/* The getters of _ready, a list of handles, and _scheduled, in the order in which they are due. */
+PyObject *loop_get_ready(PyObject *self, void *closure);
+PyObject *loop_get_scheduled(PyObject *self, void *closure);
+
+DECLARE_METHOD(Loop_count_ready);
+DECLARE_METHOD(Loop_take_ready);
+DECLARE_METHOD(Loop_put_ready);
+DECLARE_METHOD(Loop_put_ready_first);
+
+#define LOOP_QUEUE_METHODS                                                                   \
+    {"_count_ready", Loop_count_ready, METH_NOARGS,                                          \
+     "_count_ready($self, /)\n--\n\nHow many handles are ready."},                            \
+    {"_take_ready", Loop_take_ready, METH_NOARGS,                                            \
+     "_take_ready($self, /)\n--\n\nThe first handle of what is ready, taken out."},          \
+    {"_put_ready", Loop_put_ready, METH_O,                                                   \
+     "_put_ready($self, handle, /)\n--\n\nMake a handle the last one that is ready; a timer " \
+     "is moved."},                                                                           \
+    {"_put_ready_first", Loop_put_ready_first, METH_O,                                       \
+     "_put_ready_first($self, handle, /)\n--\n\nMake a handle the first one that is ready; a " \
+     "timer is moved."}
 
 #endif

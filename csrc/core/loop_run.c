@@ -77,19 +77,26 @@ put_watcher(Loop *self, int fd, PyObject *handle, unsigned event)
     return answer == NULL ? -1 : 0;
 }
 
-static int
-put_event(Loop *self, poller_event event)
+/* Who waits for an event; NULL for the wake-up and for an fd that nobody waits for. */
+static watcher *
+watcher_of(Loop *self, poller_event event)
 {
     if (event.fd == self->wakeup.read_fd) {
         wakeup_drain(&self->wakeup);
-        return 0;
+        return NULL;
     }
     watcher *entry = watcher_find(&self->watchers, event.fd);
-    if (entry == NULL) {
-        if (self->poller == NULL) {
-            return 0; /* closed by what an event before this one ran */
-        }
+    if (entry == NULL && self->poller != NULL) { /* it may be closed by what ran before */
         (void)self->backend->remove(self->poller, event.fd); /* nobody waits: closed behind us */
+    }
+    return entry;
+}
+
+static int
+put_event(Loop *self, poller_event event)
+{
+    watcher *entry = watcher_of(self, event);
+    if (entry == NULL) {
         return 0;
     }
     PyObject *reader = event.events & POLLER_READ ? entry->reader : NULL;
@@ -318,6 +325,46 @@ loop_run_once(Loop *self)
         return -1;
     }
     return run_ready(self);
+}
+
+/* For Python code that iterates the loop itself: what is ready may have come since it computed how
+   long to sleep, and would not be woken. */
+PyObject *
+Loop_poll(PyObject *op, PyObject *timeout)
+{
+    Loop *self = (Loop *)op;
+    int64_t timeout_ns = -1;
+    if (timeout != Py_None) {
+        double seconds = PyFloat_AsDouble(timeout);
+        if (seconds == -1.0 && PyErr_Occurred()) {
+            return NULL;
+        }
+        timeout_ns = seconds > 0 ? clock_deadline_ns(seconds) : 0;
+    }
+    if (self->after_batch != NULL) {
+        self->after_batch(self); // runs Python
+    }
+    bridge_flush(self);
+    if (loop_check_closed(self) < 0) {
+        return NULL;
+    }
+    if (ring_count(&self->ready) > 0) {
+        timeout_ns = 0;
+    }
+    poller_event events[EVENTS_A_POLL];
+    int count = wait_for_events(self, timeout_ns, events); // runs Python
+    PyObject *list = count < 0 ? NULL : PyList_New(0);
+    for (int i = 0; list != NULL && i < count; i++) {
+        if (watcher_of(self, events[i]) == NULL) {
+            continue;
+        }
+        PyObject *pair = Py_BuildValue("iI", events[i].fd, events[i].events);
+        if (pair == NULL || PyList_Append(list, pair) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(pair);
+    }
+    return list;
 }
 
 static int

@@ -55,7 +55,8 @@ def start_program(way, code, imports, **given):
     source = first + end + textwrap.dedent(code)
     return subprocess.Popen(
         [sys.executable, '-X', 'faulthandler', '-c', source],
-        env=support.script_environment(),
+        # gRPC's threads log when they please.
+        env=support.script_environment() | {'GRPC_VERBOSITY': 'NONE'},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -69,6 +70,8 @@ def normal(text):
     text = re.sub(r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( [+-]\d{4})?', 'TIME', text)
     text = re.sub(r'(?i)\b(pid:? ?|process |worker )[([]?\d+[)\]]?', r'\1PID', text)
     text = re.sub(r'(?<= )(\[\d+\]|\(\d+\))', 'PID', text)
+    text = re.sub(r'\[[0-9a-f]{16}\]', '[CONNECTION]', text)
+    text = re.sub(r'\b[IWE]\d{4} [\d:.]+ +\d+', 'LOG', text)
     return re.sub(r'\b0x[0-9a-f]+', '0xADDRESS', text)
 
 
@@ -82,6 +85,17 @@ def result_of(program):
             out, err = program.communicate()
             raise AssertionError(f'program hangs\n{out}\n{err}') from None
     return program.returncode, normal(out), normal(err)
+
+
+def results_of(programs):
+    """{key: result_of(program)}; none of them outlives this."""
+    try:
+        return {key: result_of(program) for key, program in programs.items()}
+    finally:
+        for program in programs.values():
+            if program.returncode is None:
+                program.kill()
+                program.communicate()
 
 
 def output_of(program):
@@ -101,13 +115,7 @@ def check_equal(results):
 
 def check_same(code, imports, **given):
     """Each way prints what stock does, warnings and logs on standard error included."""
-    programs = {way: start_program(way, code, imports, **given) for way in WAYS}
-    try:
-        results = {way: result_of(program) for way, program in programs.items()}
-    finally:
-        for program in programs.values():
-            with program:
-                program.kill()
+    results = results_of({way: start_program(way, code, imports, **given) for way in WAYS})
     assert results['stock'][0] == 0, results['stock'][2]
     assert results['stock'][1].strip()
     check_equal(results)
