@@ -56,7 +56,7 @@ class Children(Scenario):
         seen = [plain(repr(child)), child._log_traceback, child._cancel_message]
         if isinstance(child, asyncio.Task):
             seen.append((child.cancelling(), child._must_cancel))
-        if HAS_GRAPH:
+        if HAS_GRAPH and not child.done():
             seen.append(sorted(map(self.name, child._asyncio_awaited_by or ())))
         return seen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 
 from sync.children import SOME, YES_NO, Children, check_same
 from sync.schedules import SECONDS
@@ -16,6 +17,7 @@ class AsCompleted(Children):
     def make(self, *kinds):
         super().make(*kinds)
         self.iterators = []
+        self.first_items = []
 
     def begin(self, indexes, delay):
         """At most one is done: those come in the order of a set."""
@@ -58,7 +60,12 @@ class AsCompleted(Children):
         return 'all'
 
     def keep_iterator(self, indexes, delay):
-        self.iterators.append(iter(self.begin(indexes, delay)))
+        iterator = iter(self.begin(indexes, delay))
+        if not HAS_ASYNC_FOR:  # a generator, which looks at them now
+            item = next(iterator)
+            self.first_items.append(item)
+            iterator = itertools.chain([item], iterator)
+        self.iterators.append(iterator)
 
     async def take(self, last, by_anext):
         """The next of an iterator that tasks share."""
@@ -75,6 +82,9 @@ class AsCompleted(Children):
 
     def end(self):
         self.iterators.clear()
+        for item in self.first_items:
+            item.close()
+        self.first_items.clear()
         super().end()
 
 
