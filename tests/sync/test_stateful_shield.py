@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sync.children import INDEXES, Children, check_same
+from sync.children import HAS_GRAPH, INDEXES, Children, check_same
 from sync.schedules import SECONDS
 
 
 class Shields(Children):
+    shows_callbacks = not HAS_GRAPH  # shield() adds two there, and ours one
+
     async def shield(self, index):
         return await self.asyncio.shield(self.child(index))
 

@@ -11,6 +11,8 @@ RETURN_WHEN = (asyncio.FIRST_COMPLETED, asyncio.FIRST_EXCEPTION, asyncio.ALL_COM
 
 
 class Waits(Children):
+    shows_awaited_by = True
+
     def pick(self, indexes):
         """At most one that is done: those are asked in the order of a set."""
         done = [child for child in self.some(indexes) if child.done()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sync.children import INDEXES, SOME, YES_NO, Children, check_same
+from sync.children import HAS_GRAPH, INDEXES, SOME, YES_NO, Children, check_same
 from sync.schedules import SECONDS
 
 
 class WaitFors(Children):
+    shows_callbacks = not HAS_GRAPH  # shield() adds two there, and ours one
+
     async def wait_for(self, index, delay):
         return await self.asyncio.wait_for(self.child(index), self.delay(delay))
 
