@@ -8,7 +8,7 @@ import gc
 import re
 
 from sync import schedules
-from sync.schedules import MESSAGES, SECONDS, Scenario, describe
+from sync.schedules import EXAMPLES, MESSAGES, SECONDS, Scenario, describe
 
 HAS_GRAPH = hasattr(asyncio, 'capture_call_graph')  # 3.14 and newer
 
@@ -197,14 +197,13 @@ class Children(Scenario):
         return await self.run_program(program, 'go on')
 
 
-def check_same(scenario, waiting, at_once=(), blocks=(), children=4, **options):
+def check_same(scenario, waiting, at_once=(), blocks=(), children=4, examples=EXAMPLES // 2):
     """Schedules of operations on children that the schedule acts upon, too."""
     waiting = [*waiting, ('wait_child', INDEXES)]
     gc.collect()
     gc.freeze()  # what is there already makes each collection slow
     try:
-        schedules.check_same(
-            scenario, waiting, [*ACTS, *at_once], blocks, [KINDS] * children, **options
-        )
+        acts, kinds = [*ACTS, *at_once], [KINDS] * children
+        schedules.check_same(scenario, waiting, acts, blocks, kinds, examples=examples)
     finally:
         gc.unfreeze()
