@@ -1,5 +1,4 @@
-/* wait_for.c -- wait_for(), and its coroutine from 3.12 on: awaits within a Timeout that nobody else
-   sees.
+/* wait_for.c -- wait_for(), and its coroutine from 3.12 on: it awaits within a Timeout of its own.
 
    What is no usual case (a timeout that has passed already, what C cannot await) is awaited through
    asyncio's own function as a whole.

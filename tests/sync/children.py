@@ -88,7 +88,8 @@ class Children(Scenario):
             super().report(loop, context)
 
     def end(self):
-        self.tick(max(filter(None, SECONDS)) + 1)  # an iterator that nobody asks has its timer still
+        # An iterator that nobody asks any more has its timer still.
+        self.tick(max(filter(None, SECONDS)) + 1)
         self.step(2)
         self.children.clear()
         self.inner.clear()

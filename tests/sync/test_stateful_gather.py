@@ -8,9 +8,7 @@ from sync.schedules import SECONDS
 
 class Gathers(Children):
     async def gather(self, indexes, return_exceptions):
-        return await self.asyncio.gather(
-            *self.some(indexes), return_exceptions=return_exceptions
-        )
+        return await self.asyncio.gather(*self.some(indexes), return_exceptions=return_exceptions)
 
     async def gather_within(self, delay, indexes, return_exceptions):
         future = self.asyncio.gather(*self.some(indexes), return_exceptions=return_exceptions)
@@ -19,9 +17,7 @@ class Gathers(Children):
     def gathering(self, indexes, return_exceptions):
         """What gather() gives becomes a child itself, which others gather or cancel."""
         if indexes:
-            future = self.asyncio.gather(
-                *self.some(indexes), return_exceptions=return_exceptions
-            )
+            future = self.asyncio.gather(*self.some(indexes), return_exceptions=return_exceptions)
             self.keep(future)
 
     async def gather_parts(self, index, return_exceptions, program):

@@ -17,9 +17,7 @@ class WaitFors(Children):
         return await self.asyncio.wait_for(inner, self.delay(delay))
 
     async def gather(self, indexes, delay, return_exceptions):
-        limited = [
-            self.asyncio.wait_for(child, self.delay(delay)) for child in self.some(indexes)
-        ]
+        limited = [self.asyncio.wait_for(child, self.delay(delay)) for child in self.some(indexes)]
         return await self.asyncio.gather(*limited, return_exceptions=return_exceptions)
 
     async def shield(self, index, delay):
