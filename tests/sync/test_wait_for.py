@@ -340,6 +340,8 @@ async def refusing(tell_):
 
     for kind in [Refusing, Clinging]:
         for timeout in [60, 1e-9, 0]:
+            if kind is Refusing and timeout == 1e-9 and not BEFORE_312:
+                continue  # its task waits for ever: it is not cancelled
             future = kind(loop=tell_.loop)
             task = asyncio.ensure_future(tell_.aio.wait_for(future, timeout))
             await tell_.turns(1)
@@ -354,20 +356,19 @@ async def refusing(tell_):
 
 @case('closed while it waits')
 async def closed(tell_):
-    future = tell_.loop.create_future()
     for timeout in [None, 60]:
+        future = tell_.loop.create_future()
         coroutine = tell_.aio.wait_for(future, timeout)
         coroutine.send(None)
         tell_(plain(repr(future)))
         tell_(coroutine.close(), plain(repr(future)))
-    coroutine = tell_.aio.wait_for(future, 60)
-    coroutine.send(None)
-    await tell_.attempt(throw(coroutine, asyncio.CancelledError('thrown')))
-    future = tell_.loop.create_future()
-    coroutine = tell_.aio.wait_for(future, 60)
-    coroutine.send(None)
-    await tell_.attempt(throw(coroutine, ValueError('thrown')))
-    tell_(plain(repr(future)))
+    for error in [asyncio.CancelledError, ValueError]:
+        future = tell_.loop.create_future()
+        coroutine = tell_.aio.wait_for(future, 60)
+        coroutine.send(None)
+        await tell_.attempt(throw(coroutine, error('thrown')))
+        tell_(plain(repr(future)))
+        coroutine.close()
 
 
 async def throw(coroutine, error):
