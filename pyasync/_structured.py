@@ -31,6 +31,5 @@ OURS = {  # asyncio's: ours
     asyncio.timeout: _core.timeout,
     asyncio.timeout_at: _core.timeout_at,
     asyncio.TaskGroup: TaskGroup,
+    asyncio.wait_for: _core.wait_for,
 }
-if hasattr(_core, 'wait_for'):  # 3.12 and newer: before, it makes a task of what it waits for
-    OURS[asyncio.wait_for] = _core.wait_for

@@ -183,6 +183,7 @@
     X(stream_limit, "asyncio.streams", "_DEFAULT_LIMIT")                                     \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(release_waiter, "asyncio.tasks", "_release_waiter")                                    \
+    X(reprlib_repr, "reprlib", "repr")                                                       \
     X(FIRST_COMPLETED, "asyncio.tasks", "FIRST_COMPLETED")                                   \
     X(FIRST_EXCEPTION, "asyncio.tasks", "FIRST_EXCEPTION")                                   \
     X(ALL_COMPLETED, "asyncio.tasks", "ALL_COMPLETED")                                       \

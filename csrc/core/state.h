@@ -172,6 +172,7 @@ typedef struct {
     bool protocol_catches_errors; /* 3.14 on */
     bool create_task_names_all;   /* 3.13.0: it calls set_name(None) on a factory's task */
     PyObject *timeout_expire;     /* the method Timeout._on_timeout, see core/handle.h */
+    bool wait_for_makes_task;     /* to 3.11 */
     bool timeout_takes_subclasses; /* of CancelledError, and */
     bool timeout_inserts_errors;  /* TimeoutError into other exceptions' contexts: since 3.13 */
 

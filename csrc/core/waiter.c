@@ -168,7 +168,16 @@ Waiter_repr(PyObject *op)
 static PyObject *
 get_qualname(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyUnicode_FromString(((Waiter *)op)->kind->qualname);
+    const Waiter *self = (Waiter *)op;
+    if (!self->kind->shows_owner || self->owner == NULL) {
+        return PyUnicode_FromString(self->kind->qualname);
+    }
+    PyObject *owner = PyObject_CallOneArg(state_of(op)->reprlib_repr, self->owner);
+    PyObject *shown = owner == NULL
+                          ? NULL
+                          : PyUnicode_FromFormat("%s(%U)", self->kind->qualname, owner);
+    Py_XDECREF(owner);
+    return shown;
 }
 
 static PyObject *

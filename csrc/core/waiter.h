@@ -24,6 +24,8 @@ typedef struct {
        NULL for a method, which these cannot find. */
     const char *qualname;
     const char *module;
+    /* Whether that is shown with the owner as its argument, as a functools.partial is. */
+    bool shows_owner;
     /* `future` is done: 0 or -1. Any future: where it is not of ours it runs Python. */
     int (*notify)(core_state *state, PyObject *owner, PyObject *future);
     /* The Task that waits, for 3.14's call graph: borrowed, or NULL. May be NULL. */

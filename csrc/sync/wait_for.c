@@ -1,4 +1,4 @@
-/* wait_for.c -- the coroutine of wait_for(): awaits within a Timeout that nobody else sees.
+/* wait_for.c -- wait_for(), and its coroutine from 3.12 on: it awaits within a Timeout of its own.
 
    What is no usual case (a timeout that has passed already, what C cannot await) is awaited through
    asyncio's own function as a whole.
@@ -17,11 +17,10 @@
 #include "core/future.h"
 #include "sync/structured.h"
 #include "sync/timeout.h"
+#include "sync/wait_for_task.h"
 
 typedef struct {
-    Coroutine coroutine;
-    PyObject *awaitable;
-    PyObject *delay;
+    WaitFor head;
     Timeout *timeout;
 } wait_for_call;
 
@@ -40,10 +39,10 @@ is_over(core_state *state, PyObject *delay)
 static int
 await_stock(wait_for_call *call, PyObject *delay)
 {
-    core_state *state = call->coroutine.module_state;
-    call->coroutine.future = PyObject_CallFunctionObjArgs(state->stock_wait_for, call->awaitable,
-                                                          delay, NULL);
-    return call->coroutine.future == NULL ? COROUTINE_FAILED : COROUTINE_AWAITS;
+    Coroutine *coroutine = &call->head.coroutine;
+    coroutine->future = PyObject_CallFunctionObjArgs(coroutine->module_state->stock_wait_for,
+                                                     call->head.awaitable, delay, NULL);
+    return coroutine->future == NULL ? COROUTINE_FAILED : COROUTINE_AWAITS;
 }
 
 /* RuntimeError where no task runs, as entering a Timeout raises it: 0 or -1. */
@@ -95,17 +94,19 @@ resume_call(Coroutine *op, PyObject **result)
 static int
 await_within(wait_for_call *call, PyObject **result)
 {
-    core_state *state = call->coroutine.module_state;
-    if (future_is_exact(state, call->awaitable)) {
-        call->coroutine.future = Py_NewRef(call->awaitable);
+    Coroutine *coroutine = &call->head.coroutine;
+    core_state *state = coroutine->module_state;
+    PyObject *awaitable = call->head.awaitable;
+    if (future_is_exact(state, awaitable)) {
+        coroutine->future = Py_NewRef(awaitable);
         return COROUTINE_WAITS;
     }
-    call->coroutine.future = coroutine_awaitable_iter(state, call->awaitable); // runs Python
-    if (call->coroutine.future != NULL) {
+    coroutine->future = coroutine_awaitable_iter(state, awaitable); // runs Python
+    if (coroutine->future != NULL) {
         return COROUTINE_AWAITS;
     }
     if (PyErr_Occurred()) {
-        return resume_call(&call->coroutine, result);
+        return resume_call(coroutine, result);
     }
     Timeout *timeout = call->timeout;
     call->timeout = NULL;
@@ -119,21 +120,22 @@ start_call(Coroutine *op, PyObject **result)
 {
     wait_for_call *call = (wait_for_call *)op;
     core_state *state = op->module_state;
-    bool has_delay = call->delay != Py_None;
-    int over = has_delay ? is_over(state, call->delay) : 0; // runs Python
+    PyObject *awaitable = call->head.awaitable, *delay = call->head.delay;
+    bool has_delay = delay != Py_None;
+    int over = has_delay ? is_over(state, delay) : 0; // runs Python
     if (over != 0) {
         return over < 0 ? COROUTINE_FAILED : await_stock(call, state->zero);
     }
-    bool is_done = future_is_exact(state, call->awaitable)
-                   && ((Future *)call->awaitable)->state != FUTURE_PENDING;
-    bool is_number = PyFloat_CheckExact(call->delay) || PyLong_CheckExact(call->delay);
+    bool is_done = future_is_exact(state, awaitable)
+                   && ((Future *)awaitable)->state != FUTURE_PENDING;
+    bool is_number = PyFloat_CheckExact(delay) || PyLong_CheckExact(delay);
     if (!has_delay || (is_done && is_number)) {
         if (check_runs_in_task(state) < 0) {
             return COROUTINE_FAILED;
         }
     }
     else {
-        call->timeout = timeout_after(state, call->delay); // runs Python
+        call->timeout = timeout_after(state, delay); // runs Python
         if (call->timeout == NULL || timeout_enter(call->timeout) < 0) {
             return COROUTINE_FAILED;
         }
@@ -141,7 +143,7 @@ start_call(Coroutine *op, PyObject **result)
     if (!is_done) {
         return await_within(call, result);
     }
-    *result = future_result(state, (Future *)call->awaitable);
+    *result = future_result(state, (Future *)awaitable);
     return resume_call(op, result);
 }
 
@@ -149,8 +151,8 @@ static int
 traverse_call(Coroutine *op, visitproc visit, void *arg)
 {
     wait_for_call *call = (wait_for_call *)op;
-    Py_VISIT(call->awaitable);
-    Py_VISIT(call->delay);
+    Py_VISIT(call->head.awaitable);
+    Py_VISIT(call->head.delay);
     Py_VISIT((PyObject *)call->timeout);
     return 0;
 }
@@ -165,8 +167,8 @@ drop_call(Coroutine *op)
         PyErr_WriteUnraisable((PyObject *)op);
     }
     Py_XDECREF(timeout);
-    Py_CLEAR(call->awaitable);
-    Py_CLEAR(call->delay);
+    Py_CLEAR(call->head.awaitable);
+    Py_CLEAR(call->head.delay);
 }
 
 static const coroutine_kind wait_for_kind = {
@@ -188,12 +190,16 @@ wait_for_function(PyObject *function, PyObject *const *args, size_t nargsf, PyOb
         return function_call_stock(function, args, nargsf, kwnames);
     }
     core_state *state = function_state(function);
-    bool is_number = PyFloat_CheckExact(bound[1]) || PyLong_CheckExact(bound[1]);
-    int over = is_number ? is_over(state, bound[1]) : 0;
-    if (over != 0) { /* asyncio's own, and nothing of ours in a call graph */
-        return over < 0 ? NULL : function_call_stock(function, args, nargsf, kwnames);
+    const coroutine_kind *kind = &wait_for_task_kind;
+    if (!state->wait_for_makes_task) {
+        bool is_number = PyFloat_CheckExact(bound[1]) || PyLong_CheckExact(bound[1]);
+        int over = is_number ? is_over(state, bound[1]) : 0;
+        if (over != 0) { /* asyncio's own, and nothing of ours in a call graph */
+            return over < 0 ? NULL : function_call_stock(function, args, nargsf, kwnames);
+        }
+        kind = &wait_for_kind;
     }
-    wait_for_call *call = (wait_for_call *)coroutine_new(state, &wait_for_kind);
+    WaitFor *call = (WaitFor *)coroutine_new(state, kind);
     if (call == NULL) {
         return NULL;
     }
@@ -213,11 +219,13 @@ static const function_definition wait_for_definition = {
 int
 wait_for_init(PyObject *module, core_state *state)
 {
-    /* To 3.11 it makes a task of what it waits for. */
     int awaits = function_code_names(state->stock_wait_for, "timeouts");
-    if (awaits <= 0) {
-        return awaits;
+    if (awaits < 0) {
+        return -1;
     }
-    return coroutine_learn(state, &wait_for_kind) < 0 ? -1
-                                                      : function_add(module, &wait_for_definition);
+    state->wait_for_makes_task = !awaits;
+    if (coroutine_learn(state, awaits ? &wait_for_kind : &wait_for_task_kind) < 0) {
+        return -1;
+    }
+    return function_add(module, &wait_for_definition);
 }

@@ -200,7 +200,7 @@ loop.close()
 @pytest.mark.parametrize('kind', KINDS)
 def test_nothing_grows(impl, kind):
     if kind == 'wait_for refused' and sys.version_info < (3, 12):
-        pytest.skip('asyncio leaves its timer, and its wait_for() is what runs here')
+        pytest.skip('wait_for() leaves its timer, as asyncio does')
     # Stock runs too, to show that the script itself leaks nothing: fewer rounds do for that.
     count = COUNT if impl.ours else COUNT // 10
     body = support.textwrap.dedent(KINDS[kind]).strip().replace('\n', '\n    ')

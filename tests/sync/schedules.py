@@ -275,6 +275,11 @@ class Scenario:
         self.end()
         return self.events
 
+    @staticmethod
+    def age(task):
+        """Names count upwards: Task-9, Task-10."""
+        return re.sub(r'\d+', lambda digits: digits[0].zfill(9), task.get_name())
+
     def finish(self):
         """End every task, and note how it ended."""
         self.step(1)
@@ -288,7 +293,7 @@ class Scenario:
         for _ in range(CANCELS):
             if not (left := asyncio.all_tasks(self.loop)):
                 break  # to 3.11 wait_for() makes a task of its own
-            for task in left:
+            for task in sorted(left, key=self.age):
                 task.cancel()
             self.unblock()
             self.step(4)
