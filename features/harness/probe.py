@@ -124,8 +124,11 @@ class Teller:
     def close(self):
         """Close the loops that the probe has left open."""
         for loop in self._loops:
-            if not loop.is_closed():
-                loop.close()
+            try:
+                if not loop.is_closed():
+                    loop.close()
+            except Exception as error:
+                self.tell('UNCAUGHT at the end', error)
         self._loops.clear()
 
 
@@ -165,14 +168,20 @@ def perform(probe, aio, factory, handler, collect):
                     probe.function(teller)
             except BaseException as error:
                 teller.tell('UNCAUGHT', error)
-            finally:
-                teller.close()
+            teller.close()
             collect()
         for warning in caught:
             teller.tell('warning', warning.category.__name__, str(warning.message))
     finally:
         sys.unraisablehook, threading.excepthook = hooks
     return teller.told
+
+
+async def nothing(t):
+    """What a contender tells when nothing is asked of it is no part of any feature."""
+
+
+NOTHING = Probe('', nothing, '', '')
 
 
 def _perform_coroutine(probe, teller):

@@ -8,6 +8,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import selectors
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import time
 from . import contenders
 
 CHILD = pathlib.Path(__file__).with_name('child.py')
+WORDS = re.compile(r'^((?:raised|UNCAUGHT|warning|unraisable|in a thread) [\w.]+|log [A-Z]+).*')
 MISSING = ('NotImplementedError', 'AttributeError', 'unexpected keyword', 'has no attribute')
 
 
@@ -47,7 +49,10 @@ class Session:
                 self.told[name][row] = told
 
     def compare(self, name, row):
-        """(state, note) of a contender's row: same, differs, missing, crash or hang."""
+        """(state, note) of a contender's row: same, words, differs, missing, crash or hang.
+
+        Words: all but the text of messages is the same.
+        """
         stock = self.told[contenders.STOCK][row]
         told = self.told[name][row]
         if told == stock:
@@ -57,6 +62,8 @@ class Session:
         if told[:1] == ['CRASH']:
             return 'crash', told[1]
         expected, seen = _first_difference(stock, told)
+        if [WORDS.sub(r'\1', line) for line in stock] == [WORDS.sub(r'\1', line) for line in told]:
+            return 'words', f'{seen}, not: {expected}'
         for word in MISSING:
             if word in (seen or '') and word not in (expected or ''):
                 return 'missing', seen

@@ -74,7 +74,7 @@ def _counts(seen):
         if states:
             counts = ', '.join(
                 f'{states.count(state)} {state}'
-                for state in ('same', 'differs', 'missing', 'crash', 'hang')
+                for state in ('same', 'words', 'differs', 'missing', 'crash', 'hang')
                 if states.count(state)
             )
             parts.append(f'{name}: {counts}.')

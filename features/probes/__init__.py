@@ -5,6 +5,7 @@ import importlib
 MODULES = (
     'loop_calls',
     'running',
+    'futures',
 )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
+import os
 import threading
 
 from harness.probe import Group
@@ -257,7 +258,7 @@ async def task_factory(t):
 def run_forever(t):
     loop = t.new_loop()
     t.tell(loop.is_running())
-    loop.call_soon(lambda: t.tell('running', loop.is_running(), loop._thread_id is not None))
+    loop.call_soon(lambda: t.tell('running', loop.is_running()))
     loop.call_soon(loop.stop)
     loop.call_soon(t.tell, 'same iteration')
     loop.call_soon(lambda: loop.call_soon(t.tell, 'next run'))
@@ -324,11 +325,24 @@ async def close_running(t):
 @probe('close() shuts the default executor down', test='tests/core/test_executor.py')
 def close_executor(t):
     loop = t.new_loop()
+    executor = concurrent.futures.ThreadPoolExecutor(1)
+    loop.set_default_executor(executor)
     loop.run_until_complete(loop.run_in_executor(None, t.tell, 'called'))
-    executor = loop._default_executor
     loop.close()
     with t.raised():
         executor.submit(t.tell)
+
+
+@probe('a loop that was closed leaves nothing open')
+def close_leaves(t):
+    loop = t.new_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    before = len(os.listdir('/proc/self/fd'))
+    other = t.new_loop()
+    other.run_until_complete(asyncio.sleep(0))
+    other.close()
+    del other
+    t.tell('more descriptors', len(os.listdir('/proc/self/fd')) - before)
 
 
 @probe('loop.get_debug()', covers=('loop.set_debug()',), test='tests/core/test_debug.py')
@@ -420,6 +434,7 @@ async def set_default_executor(t):
     t.tell(await t.loop.run_in_executor(None, lambda: threading.current_thread().name))
     with t.raised():
         t.loop.set_default_executor(object())
+        t.loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
 
 
 @probe('loop.shutdown_default_executor()', test='tests/core/test_executor.py')
