@@ -6,6 +6,8 @@ MODULES = (
     'loop_calls',
     'running',
     'futures',
+    'sync',
+    'combinators',
 )
 
 
