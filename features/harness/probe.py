@@ -57,6 +57,7 @@ _REPLACED = [
     for pattern, by in (
         (r' at 0x[0-9a-f]+', ''),
         (r'0x[0-9a-f]{6,}', '0x'),
+        (r'\bpyasync\.(?=[a-z]+\.[A-Z])', 'asyncio.'),  # a row of its own tells these
         (r'\bTask-\d+', 'Task-N'),
         (r'\bfd=\d+', 'fd=N'),
         (r"\('(127\.0\.0\.1|::1)', \d+", r"('\1', PORT"),

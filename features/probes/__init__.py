@@ -8,6 +8,8 @@ MODULES = (
     'futures',
     'sync',
     'combinators',
+    'files',
+    'connections',
 )
 
 

@@ -447,3 +447,9 @@ async def sync_pickling(t):
             t.tell(type(one).__name__)
         with t.raised():
             t.tell(type(copy.copy(getattr(t.aio, kind)())).__name__)
+
+
+@queue('the module that a class says it is of', named='name our classes in full')
+async def modules(t):
+    for name in ('Lock', 'Event', 'Queue', 'Future', 'Task', 'TaskGroup', 'StreamReader'):
+        t.tell(name, getattr(t.aio, name).__module__.split('.'))
