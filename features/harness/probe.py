@@ -60,6 +60,7 @@ _REPLACED = [
         (r'\bpyasync\.(?=[a-z]+\.[A-Z])', 'asyncio.'),  # a row of its own tells these
         (r'\bTask-\d+', 'Task-N'),
         (r'\bfd=\d+', 'fd=N'),
+        (r'\bdescriptor \d+', 'descriptor N'),
         (r"\('(127\.0\.0\.1|::1)', \d+", r"('\1', PORT"),
         (r'<[\w.]+ (running=\w+ closed=\w+ debug=\w+)>', r'<loop \1>'),
         (r'/(?:[^/\s\'">]+/)+', ''),  # directories

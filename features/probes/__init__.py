@@ -10,6 +10,11 @@ MODULES = (
     'combinators',
     'files',
     'connections',
+    'transports',
+    'streams',
+    'tls',
+    'subprocesses',
+    'debugging',
 )
 
 

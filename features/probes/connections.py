@@ -285,7 +285,7 @@ async def create_server(t):
 @serve('create_server() on several hosts')
 async def several_hosts(t):
     server = await t.loop.create_server(Echo, ['127.0.0.1', '127.0.0.2'], 0)
-    t.tell([sock.getsockname()[0] for sock in server.sockets])
+    t.tell(sorted(sock.getsockname()[0] for sock in server.sockets))
     await end(server)
 
 

@@ -147,7 +147,8 @@ async def remove_signal_handler(t):
         t.loop.remove_signal_handler(0)
 
 
-@watch('signal.signal() handlers run while the loop waits', test='tests/core/test_signals.py')
+@watch('signal.signal() handlers run while the loop waits', test='tests/core/test_signals.py',
+       named='handler of `signal.signal()`')
 def python_signal_handler(t):
     loop = t.new_loop()
 
@@ -157,8 +158,8 @@ def python_signal_handler(t):
 
     before = signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.005)
-    loop.call_later(2, t.tell, 'too late')
-    loop.call_later(2, loop.stop)
+    loop.call_later(0.2, t.tell, 'too late')
+    loop.call_later(0.2, loop.stop)
     loop.run_forever()
     signal.signal(signal.SIGALRM, before)
 
