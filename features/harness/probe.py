@@ -66,6 +66,8 @@ _REPLACED = [
         (r'/(?:[^/\s\'">]+/)+', ''),  # directories
         (r'\b\d+\.\d{3} seconds', 'S seconds'),
         (r'\b(?:when|deadline)=[\d.]+', 'when=T'),
+        (r'\bFileIO name=\d+', 'FileIO name=N'),
+        (r'\bsubprocess \d+', 'subprocess N'),
         (r'\bpid:?[ =]?\d+|<Process \d+>', 'pid'),
     )
 ]
@@ -173,7 +175,9 @@ def perform(probe, aio, factory, handler, collect):
             teller.close()
             collect()
         for warning in caught:
-            teller.tell('warning', warning.category.__name__, str(warning.message))
+            told = str(warning.message).split('\n')
+            # Of the traceback of an origin: the program's own line.
+            teller.tell('warning', warning.category.__name__, told[0], *told[1:][-1:])
     finally:
         sys.unraisablehook, threading.excepthook = hooks
     return teller.told

@@ -14,7 +14,7 @@ debug = Group('Debug mode and warnings', 'tests/core/test_debug.py')
 graph = Group('Call graphs and introspection', 'tests/core/test_task.py')
 
 
-@debug('slow callbacks are logged', named='adds its own line')
+@debug('slow callbacks are logged')
 async def slow_callback(t):
     def slow():
         time.sleep(0.02)
@@ -208,7 +208,7 @@ async def capture_call_graph(t):
         t.aio.capture_call_graph(5)
 
 
-@graph('asyncio.format_call_graph()', since=(3, 14),
+@graph('asyncio.format_call_graph()', since=(3, 14), named='frames are stand-ins',
        covers=('asyncio.format_call_graph(future=)', 'asyncio.format_call_graph(depth=)',
                'asyncio.format_call_graph(limit=)'))
 async def format_call_graph(t):
@@ -280,11 +280,11 @@ def _from_outside(t, command):
     accelerated = module == 'pyasync' and asyncio.sleep.__class__.__name__ != 'function'
     setup = 'module.install(accelerate=True)' if accelerated else ''
     code = SERVICE.format(module=module, factory=factory, setup=setup)
-    child = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, '-P', '-c', code], stdout=subprocess.PIPE, text=True)
     try:
         t.tell(child.stdout.readline())
         seen = subprocess.run(
-            [sys.executable, '-m', 'asyncio', command, str(child.pid)],
+            [sys.executable, '-P', '-m', 'asyncio', command, str(child.pid)],
             capture_output=True, text=True, env={**os.environ, 'NO_COLOR': '1'},
         )
         t.tell('leaf' in seen.stdout, seen.returncode)
@@ -308,7 +308,7 @@ def pstree(t):
 @graph('python -m asyncio: a console that awaits', test='tests/test_main.py')
 def console(t):
     out = subprocess.run(
-        [sys.executable, '-m', 'asyncio'], input='import asyncio\nawait asyncio.sleep(0, 42)\n',
+        [sys.executable, '-P', '-m', 'asyncio'], input='import asyncio\nawait asyncio.sleep(0, 42)\n',
         capture_output=True, text=True, env={**os.environ, 'NO_COLOR': '1', 'TERM': 'dumb'},
     )
     t.tell('42' in out.stdout, out.returncode)

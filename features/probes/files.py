@@ -488,7 +488,7 @@ async def write_pipe_broken(t):
         transport.write(b'data')
 
 
-@pipes('repr of pipe transports', named='of a pipe transport')
+@pipes('repr of pipe transports')
 async def pipe_repr(t):
     transport, protocol, write = await read_pipe(t)
     t.tell(transport)

@@ -151,7 +151,8 @@ async def call_soon_threadsafe(t):
         await asyncio.sleep(0)
 
 
-@probe('loop.call_soon_threadsafe(context=)', test='tests/core/test_threadsafe.py')
+@probe('loop.call_soon_threadsafe(context=)', test='tests/core/test_threadsafe.py',
+       named='_ThreadSafeHandle')
 async def call_soon_threadsafe_context(t):
     context = contextvars.copy_context()
     context.run(VAR.set, 'set')

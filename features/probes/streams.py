@@ -255,8 +255,8 @@ async def close(t):
             await out.drain()
 
 
-@writer('StreamWriter.get_extra_info()', covers=('StreamWriter.get_extra_info(default=)',
-                                                 'StreamWriter.transport'))
+@writer('StreamWriter.get_extra_info()', named='name our classes in full',
+        covers=('StreamWriter.get_extra_info(default=)', 'StreamWriter.transport'))
 async def extra_info(t):
     _, out, two = await streams(t)
     with two:
@@ -413,15 +413,17 @@ async def unix(t):
 async def stream_protocol(t):
     one, two = socket.socketpair()
     source = t.aio.StreamReader()
-    protocol = t.aio.StreamReaderProtocol(source, lambda *args: t.tell('connected', len(args)))
+    connected = []
+    protocol = t.aio.StreamReaderProtocol(source, lambda *args: connected.append(args))
     transport, _ = await t.loop.create_connection(lambda: protocol, sock=one)
     out = t.aio.StreamWriter(transport, protocol, source, t.loop)
     two.sendall(b'data')
-    t.tell(await source.read(10), out.transport is transport)
-    two.close()
+    t.tell(await source.read(10), out.transport is transport, connected[0][0] is source)
+    two.shutdown(socket.SHUT_WR)
     t.tell(await source.read())
     out.close()
-    await out.wait_closed()
+    with two:
+        await out.wait_closed()
 
 
 @making('the end of both sides: wait_closed() and eof')

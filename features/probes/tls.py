@@ -258,17 +258,17 @@ async def start_tls(t):
 async def start_tls_server(t):
     async def upgrade(transport, protocol):
         new = await t.loop.start_tls(transport, protocol, server_context(), server_side=True)
-        protocol.transport = new
         t.tell('upgraded')
+        new.write(b'ping')
 
     class Upgrades(Echo):
         def connection_made(self, transport):
             self.transport = transport
+            transport.pause_reading()
             self.task = t.loop.create_task(upgrade(transport, self))
 
     server = await t.loop.create_server(Upgrades, '127.0.0.1', 0)
     transport, client = await tls_client(t, server.sockets[0].getsockname()[1])
-    transport.write(b'ping')
     t.tell(await client.enough)
     await end(t, server, transport, client)
 
