@@ -32,7 +32,7 @@ def parse_arguments():
     add('--json', metavar='FILE', help='write what was seen')
     add('--write', metavar='FILE', nargs='+', help='make the table of such files, run nothing')
     add('--list', action='store_true', help='name the rows and stop')
-    add('--hang', metavar='SECONDS', type=float, default=8, help='what counts as hanging')
+    add('--hang', metavar='SECONDS', type=float, default=5, help='what counts as hanging')
     add('-v', '--verbose', action='store_true', help='show all that differing rows told')
     return parser.parse_args()
 

@@ -185,6 +185,7 @@ def perform(probe, aio, factory, handler, collect):
 
 async def nothing(t):
     """What a contender tells when nothing is asked of it is no part of any feature."""
+    await t.loop.run_in_executor(None, int)
 
 
 NOTHING = Probe('', nothing, '', '')

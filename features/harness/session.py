@@ -18,7 +18,7 @@ import time
 from . import contenders
 
 CHILD = pathlib.Path(__file__).with_name('child.py')
-WORDS = re.compile(r'^((?:raised|UNCAUGHT|warning|unraisable|in a thread) [\w.]+|log [A-Z]+).*')
+WORDS = re.compile(r'^((?:raised|UNCAUGHT|warning|unraisable|in a thread) [\w.]+|log [A-Z]+|lost \w+|error \w+).*')
 MISSING = ('NotImplementedError', 'AttributeError', 'unexpected keyword', 'has no attribute')
 
 
@@ -62,11 +62,18 @@ class Session:
         if told[:1] == ['CRASH']:
             return 'crash', told[1]
         expected, seen = _first_difference(stock, told)
+        # What ended the probe says more than what was left out before.
+        ended = [line for line in told if line.startswith('UNCAUGHT')]
+        if ended:
+            seen = ended[0].removeprefix('UNCAUGHT ')
+            expected = None
         if [WORDS.sub(r'\1', line) for line in stock] == [WORDS.sub(r'\1', line) for line in told]:
             return 'words', f'{seen}, not: {expected}'
         for word in MISSING:
             if word in (seen or '') and word not in (expected or ''):
                 return 'missing', seen
+        if ended:
+            return 'differs', seen
         return 'differs', f'{seen or "nothing"}, not: {expected or "nothing"}'
 
     def _run_alone(self, job):

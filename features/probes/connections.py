@@ -354,8 +354,6 @@ async def start_serving(t):
     transport, client = await t.loop.create_connection(lambda: Client(t.loop), '127.0.0.1', port)
     await talk(t, transport, client)
     await end(server)
-    with t.raised():
-        await server.start_serving()
 
 
 @serve('loop.create_unix_server()', covers=('loop.create_unix_server(path=)',

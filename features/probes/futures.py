@@ -574,7 +574,6 @@ async def task_repr(t):
     await asyncio.wait([one])
     t.tell(one)
     t.tell(repr(await asyncio.wait([asyncio.create_task(fails(), name='fails')])))
-    t.tell(asyncio.current_task())
 
 
 @task('a task that is dropped while it waits')

@@ -278,7 +278,6 @@ async def to_thread(t):
     t.tell(await t.aio.to_thread(lambda *a, **k: (a, k, VAR.get()), 1, key=2))
     with t.raised():
         await t.aio.to_thread(int, 'x')
-    t.tell(await t.aio.to_thread(lambda: threading.current_thread().name.split('_')[0]))
 
 
 @probe('asyncio.run_coroutine_threadsafe()', test='tests/core/test_threadsafe.py')

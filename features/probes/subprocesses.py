@@ -257,7 +257,8 @@ async def shell_refused(t):
 async def methods(t):
     transport, protocol = await t.loop.subprocess_exec(lambda: Recorder(t), 'cat', stderr=None)
     t.tell(transport.get_pid() > 0, transport.get_returncode())
-    t.tell(type(transport.get_pipe_transport(0)).__name__, transport.get_pipe_transport(2))
+    stdin = transport.get_pipe_transport(0)
+    t.tell(isinstance(stdin, asyncio.WriteTransport), transport.get_pipe_transport(2))
     t.tell(type(transport.get_extra_info('subprocess')).__name__, transport.get_extra_info('x'))
     t.tell(isinstance(transport, asyncio.SubprocessTransport), transport.get_protocol() is protocol)
     t.tell(transport.is_closing(), transport.close(), transport.is_closing())

@@ -423,14 +423,22 @@ async def sendfile_fallback(t):
         await protocol.lost
 
 
-@tcp('isinstance of transports; their classes', test=TYPE, named='`type(transport).__module__`',
+@tcp('the class of a transport', test=TYPE, named='`type(transport).__module__`')
+async def transport_class(t):
+    transport, protocol, two = await connected(t)
+    with two:
+        t.tell(type(transport).__name__, type(transport).__module__.split('.'))
+        transport.close()
+        await protocol.lost
+
+
+@tcp('isinstance of transports', test=TYPE,
      covers=('asyncio.Transport', 'asyncio.ReadTransport', 'asyncio.WriteTransport'))
 async def transport_types(t):
     transport, protocol, two = await connected(t)
     with two:
         for name in ('BaseTransport', 'ReadTransport', 'WriteTransport', 'Transport'):
             t.tell(name, isinstance(transport, getattr(t.aio, name)))
-        t.tell(type(transport).__name__, type(transport).__module__.split('.'))
         transport.close()
         await protocol.lost
 
