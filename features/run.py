@@ -19,7 +19,7 @@ import platform
 import sys
 
 import probes
-from harness import contenders, table
+from harness import contenders, surface, table
 from harness.probe import PROBES
 from harness.session import Session
 
@@ -44,6 +44,10 @@ def measure(arguments, rows):
     session.run(names, rows)
     return {
         'python': platform.python_version(),
+        'cells': {row: table.cell(row) for row in PROBES},
+        'named': {row: probe.named for row, probe in PROBES.items() if probe.named},
+        'tests': sorted({probe.test for probe in PROBES.values()}),
+        'without a probe': sorted(surface.surface() - surface.covered_names(PROBES.values())),
         'versions': {name: _version(name.split()[0]) for name in names},
         'stock': session.told[contenders.STOCK],
         'told': session.told if arguments.verbose else {},

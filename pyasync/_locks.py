@@ -87,7 +87,7 @@ class PriorityQueue(_core.PriorityQueue, Queue, asyncio.PriorityQueue):
     __slots__ = ()
 
 
-# What asyncio's classes keep in an object's __dict__, and ours in C: copies and pickles take it along.
+# What asyncio's classes keep in an object's __dict__, and ours in C: copies take it along.
 _ATTRIBUTES = (
     '_loop',
     '_waiters',

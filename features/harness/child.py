@@ -18,6 +18,7 @@ FEATURES = pathlib.Path(__file__).resolve().parent.parent
 def main():
     sys.path.insert(0, str(FEATURES))
     import probes
+
     from harness import contenders, probe
 
     out = os.fdopen(os.dup(1), 'w', buffering=1)

@@ -55,6 +55,11 @@ def covered(probe):
     return found
 
 
+def covered_names(probes):
+    """What all of them cover."""
+    return set().union(*map(covered, probes))
+
+
 def _class(label, cls):
     found = set()
     if not inspect.isabstract(cls) and label not in ('loop', 'Server', 'Transport'):

@@ -32,13 +32,18 @@ def table(seen):
         if probe.group != group:
             group = probe.group
             lines += ['', f'### {group}', '', HEADER, RULE]
-        cells = [_escaped(_code(row)), _since(probe), _ours(seen, row)]
+        cells = [cell(row), _since(probe), _ours(seen, row)]
         cells += [_peer(seen, row, name, notes) for name in contenders.PEERS]
         cells.append(f'`{probe.test}`')
         lines.append(f'| {" | ".join(cells)} |')
     lines += ['', '### How peers differ', '']
     lines += [f'{i}. {text}' for i, text in enumerate(notes, 1)]
     return '\n'.join(lines) + '\n'
+
+
+def cell(row):
+    """A row's first cell."""
+    return _code(row).replace('|', '\\|')
 
 
 def _version(text):
@@ -126,7 +131,7 @@ def _code(row):
     """A row's name with what is code in it as code."""
     name, bracket, rest = row.partition(')')
     head = f'{name}{bracket}'
-    if bracket and ' ' not in head.replace(', ', '') or '.' in row and ' ' not in row:
+    if (bracket and ' ' not in head.replace(', ', '')) or ('.' in row and ' ' not in row):
         return f'`{head}`{rest}'
     return row
 
@@ -136,7 +141,3 @@ def _shortened(note):
     if len(note) > NOTE_LENGTH:
         note = note[: NOTE_LENGTH - 1] + '…'
     return f'`{note.replace("`", chr(39))}`'
-
-
-def _escaped(text):
-    return text.replace('|', '\\|')

@@ -77,8 +77,11 @@ async def gather_exceptions(t):
     t.tell(await t.aio.gather(fails(), answer(), one, return_exceptions=True))
 
 
-@combinator('asyncio.wait()', test=WAIT,
-            covers=('asyncio.FIRST_COMPLETED', 'asyncio.FIRST_EXCEPTION', 'asyncio.ALL_COMPLETED'))
+@combinator(
+    'asyncio.wait()',
+    test=WAIT,
+    covers=('asyncio.FIRST_COMPLETED', 'asyncio.FIRST_EXCEPTION', 'asyncio.ALL_COMPLETED'),
+)
 async def wait(t):
     tasks = [asyncio.create_task(answer(i, i)) for i in range(1, 4)]
     done, pending = await t.aio.wait(tasks)
@@ -176,8 +179,19 @@ async def ensure_future(t):
 async def signatures(t):
     import inspect
 
-    for name in ('sleep', 'gather', 'wait', 'wait_for', 'shield', 'as_completed', 'ensure_future',
-                 'timeout', 'run', 'to_thread', 'create_task'):
+    for name in (
+        'sleep',
+        'gather',
+        'wait',
+        'wait_for',
+        'shield',
+        'as_completed',
+        'ensure_future',
+        'timeout',
+        'run',
+        'to_thread',
+        'create_task',
+    ):
         function = getattr(t.aio, name)
         t.tell(name, function.__name__, inspect.signature(function), bool(function.__doc__))
 
@@ -283,8 +297,10 @@ async def wait_for(t):
         await one
 
 
-@groups('TaskGroup.create_task()', covers=('TaskGroup.create_task(name=)',
-                                           'TaskGroup.create_task(context=)'))
+@groups(
+    'TaskGroup.create_task()',
+    covers=('TaskGroup.create_task(name=)', 'TaskGroup.create_task(context=)'),
+)
 async def task_group(t):
     async with t.aio.TaskGroup() as group:
         t.tell(group)

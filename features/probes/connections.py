@@ -77,8 +77,10 @@ async def create_connection(t):
         await t.loop.create_connection(lambda: Client(t.loop))
 
 
-@connect('loop.create_connection(sock=)', covers=('loop.create_connection(host=)',
-                                                 'loop.create_connection(port=)'))
+@connect(
+    'loop.create_connection(sock=)',
+    covers=('loop.create_connection(host=)', 'loop.create_connection(port=)'),
+)
 async def connection_sock(t):
     one, two = socket.socketpair()
     with two:
@@ -99,8 +101,12 @@ async def connection_sock(t):
 async def connection_family(t):
     server, port = await echo_server(t)
     transport, client = await t.loop.create_connection(
-        lambda: Client(t.loop), '127.0.0.1', port, family=socket.AF_INET,
-        proto=socket.IPPROTO_TCP, flags=socket.AI_NUMERICHOST,
+        lambda: Client(t.loop),
+        '127.0.0.1',
+        port,
+        family=socket.AF_INET,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST,
     )
     await talk(t, transport, client)
     with t.raised():
@@ -304,8 +310,9 @@ async def server_sock(t):
 
 @serve('loop.create_server(family=, flags=)')
 async def server_family(t):
-    server = await t.loop.create_server(Echo, None, 0, family=socket.AF_INET,
-                                        flags=socket.AI_PASSIVE)
+    server = await t.loop.create_server(
+        Echo, None, 0, family=socket.AF_INET, flags=socket.AI_PASSIVE
+    )
     t.tell([sock.getsockname()[0] for sock in server.sockets])
     await end(server)
 
@@ -356,8 +363,10 @@ async def start_serving(t):
     await end(server)
 
 
-@serve('loop.create_unix_server()', covers=('loop.create_unix_server(path=)',
-                                            'loop.create_unix_server(backlog=)'))
+@serve(
+    'loop.create_unix_server()',
+    covers=('loop.create_unix_server(path=)', 'loop.create_unix_server(backlog=)'),
+)
 async def create_unix_server(t):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'socket')
@@ -561,8 +570,10 @@ async def udp(t, count=1, **kwargs):
     return await t.loop.create_datagram_endpoint(lambda: Datagrams(t, count), **kwargs)
 
 
-@datagram('loop.create_datagram_endpoint()', covers=('loop.create_datagram_endpoint(local_addr=)',
-                                                     'DatagramTransport.sendto(addr=)'))
+@datagram(
+    'loop.create_datagram_endpoint()',
+    covers=('loop.create_datagram_endpoint(local_addr=)', 'DatagramTransport.sendto(addr=)'),
+)
 async def create_datagram_endpoint(t):
     one, first = await udp(t)
     two, second = await udp(t)
@@ -594,7 +605,9 @@ async def remote_addr(t):
     await second.lost
 
 
-@datagram('an error of the network: error_received()', covers=('DatagramProtocol.error_received()',))
+@datagram(
+    'an error of the network: error_received()', covers=('DatagramProtocol.error_received()',)
+)
 async def error_received(t):
     server, _ = await udp(t)
     address = server.get_extra_info('sockname')
@@ -623,8 +636,13 @@ async def datagram_sock(t):
 
 @datagram('loop.create_datagram_endpoint(family=, proto=, flags=)')
 async def datagram_family(t):
-    transport, protocol = await udp(t, local_addr=('127.0.0.1', 0), family=socket.AF_INET,
-                                    proto=socket.IPPROTO_UDP, flags=socket.AI_NUMERICHOST)
+    transport, protocol = await udp(
+        t,
+        local_addr=('127.0.0.1', 0),
+        family=socket.AF_INET,
+        proto=socket.IPPROTO_UDP,
+        flags=socket.AI_NUMERICHOST,
+    )
     t.tell(transport.get_extra_info('socket').proto)
     transport.close()
     await protocol.lost
@@ -681,7 +699,7 @@ async def datagram_abort(t):
 
 @datagram('a datagram transport: buffer limits, get_extra_info(), set_protocol()')
 async def datagram_methods(t):
-    transport, protocol = await udp(t)
+    transport, _protocol = await udp(t)
     t.tell(transport.get_write_buffer_size(), transport.get_write_buffer_limits())
     transport.set_write_buffer_limits(high=100, low=10)
     t.tell(transport.get_write_buffer_limits())
@@ -695,7 +713,7 @@ async def datagram_methods(t):
     t.tell(await other.lost)
 
 
-@datagram('an empty datagram', since=(3, 12))
+@datagram('an empty datagram', since=(3, 13))
 async def datagram_empty(t):
     one, protocol = await udp(t)
     one.sendto(b'', one.get_extra_info('sockname'))

@@ -43,8 +43,11 @@ async def slow_task(t):
 async def wrong_thread(t):
     t.loop.set_debug(True)
     t.loop.slow_callback_duration = 10
-    for name, *arguments in (('call_soon', t.tell), ('call_later', 1, t.tell),
-                             ('call_at', 1, t.tell)):
+    for name, *arguments in (
+        ('call_soon', t.tell),
+        ('call_later', 1, t.tell),
+        ('call_at', 1, t.tell),
+    ):
         with t.raised():
             await asyncio.to_thread(getattr(t.loop, name), *arguments)
 
@@ -106,8 +109,10 @@ def environment(t):
     code = 'import asyncio; print(asyncio.coroutines._is_debug_mode())'
     for options, variables in (([], {}), (['-X', 'dev'], {}), ([], {'PYTHONASYNCIODEBUG': '1'})):
         out = subprocess.run(
-            [sys.executable, *options, '-c', code], env={**os.environ, **variables},
-            capture_output=True, text=True,
+            [sys.executable, *options, '-c', code],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
         )
         t.tell(options, variables, out.stdout)
 
@@ -170,8 +175,11 @@ async def tracebacks(t):
         await asyncio.create_task(outer())
     except KeyError as error:
         t.tell([frame.name for frame in traceback.extract_tb(error.__traceback__)])
-    t.loop.set_exception_handler(lambda loop, context: t.tell(
-        [frame.name for frame in traceback.extract_tb(context['exception'].__traceback__)]))
+    t.loop.set_exception_handler(
+        lambda loop, context: t.tell(
+            [frame.name for frame in traceback.extract_tb(context['exception'].__traceback__)]
+        )
+    )
     t.loop.call_soon(lambda: 1 / 0)
     await asyncio.sleep(0)
 
@@ -180,12 +188,21 @@ async def waits(futures):
     await futures.get()
 
 
-@graph('asyncio.capture_call_graph()', since=(3, 14),
-       covers=('asyncio.capture_call_graph(future=)', 'asyncio.capture_call_graph(depth=)',
-               'asyncio.capture_call_graph(limit=)', 'asyncio.FutureCallGraph',
-               'asyncio.FrameCallGraphEntry', 'FutureCallGraph.future',
-               'FutureCallGraph.call_stack', 'FutureCallGraph.awaited_by',
-               'FrameCallGraphEntry.frame'))
+@graph(
+    'asyncio.capture_call_graph()',
+    since=(3, 14),
+    covers=(
+        'asyncio.capture_call_graph(future=)',
+        'asyncio.capture_call_graph(depth=)',
+        'asyncio.capture_call_graph(limit=)',
+        'asyncio.FutureCallGraph',
+        'asyncio.FrameCallGraphEntry',
+        'FutureCallGraph.future',
+        'FutureCallGraph.call_stack',
+        'FutureCallGraph.awaited_by',
+        'FrameCallGraphEntry.frame',
+    ),
+)
 async def capture_call_graph(t):
     async def inner():
         await asyncio.sleep(0)
@@ -208,9 +225,16 @@ async def capture_call_graph(t):
         t.aio.capture_call_graph(5)
 
 
-@graph('asyncio.format_call_graph()', since=(3, 14), named='frames are stand-ins',
-       covers=('asyncio.format_call_graph(future=)', 'asyncio.format_call_graph(depth=)',
-               'asyncio.format_call_graph(limit=)'))
+@graph(
+    'asyncio.format_call_graph()',
+    since=(3, 14),
+    named='frames are stand-ins',
+    covers=(
+        'asyncio.format_call_graph(future=)',
+        'asyncio.format_call_graph(depth=)',
+        'asyncio.format_call_graph(limit=)',
+    ),
+)
 async def format_call_graph(t):
     async def leaf():
         t.tell(t.aio.format_call_graph())
@@ -226,9 +250,16 @@ async def format_call_graph(t):
     await t.aio.wait([asyncio.create_task(leaf(), name='waited')])
 
 
-@graph('asyncio.print_call_graph()', since=(3, 14),
-       covers=('asyncio.print_call_graph(future=)', 'asyncio.print_call_graph(file=)',
-               'asyncio.print_call_graph(depth=)', 'asyncio.print_call_graph(limit=)'))
+@graph(
+    'asyncio.print_call_graph()',
+    since=(3, 14),
+    covers=(
+        'asyncio.print_call_graph(future=)',
+        'asyncio.print_call_graph(file=)',
+        'asyncio.print_call_graph(depth=)',
+        'asyncio.print_call_graph(limit=)',
+    ),
+)
 async def print_call_graph(t):
     async def work():
         out = io.StringIO()
@@ -241,8 +272,11 @@ async def print_call_graph(t):
     await asyncio.create_task(work(), name='work')
 
 
-@graph('asyncio.future_add_to_awaited_by()', since=(3, 14),
-       covers=('asyncio.future_discard_from_awaited_by()',))
+@graph(
+    'asyncio.future_add_to_awaited_by()',
+    since=(3, 14),
+    covers=('asyncio.future_discard_from_awaited_by()',),
+)
 async def awaited_by(t):
     one, two = t.loop.create_future(), t.loop.create_future()
     t.tell(one._asyncio_awaited_by)
@@ -285,7 +319,9 @@ def _from_outside(t, command):
         t.tell(child.stdout.readline())
         seen = subprocess.run(
             [sys.executable, '-P', '-m', 'asyncio', command, str(child.pid)],
-            capture_output=True, text=True, env={**os.environ, 'NO_COLOR': '1'},
+            capture_output=True,
+            text=True,
+            env={**os.environ, 'NO_COLOR': '1'},
         )
         t.tell('leaf' in seen.stdout, seen.returncode)
         if seen.returncode:
@@ -308,7 +344,10 @@ def pstree(t):
 @graph('python -m asyncio: a console that awaits', test='tests/test_main.py')
 def console(t):
     out = subprocess.run(
-        [sys.executable, '-P', '-m', 'asyncio'], input='import asyncio\nawait asyncio.sleep(0, 42)\n',
-        capture_output=True, text=True, env={**os.environ, 'NO_COLOR': '1', 'TERM': 'dumb'},
+        [sys.executable, '-P', '-m', 'asyncio'],
+        input='import asyncio\nawait asyncio.sleep(0, 42)\n',
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'NO_COLOR': '1', 'TERM': 'dumb'},
     )
     t.tell('42' in out.stdout, out.returncode)

@@ -147,8 +147,11 @@ async def remove_signal_handler(t):
         t.loop.remove_signal_handler(0)
 
 
-@watch('signal.signal() handlers run while the loop waits', test='tests/core/test_signals.py',
-       named='handler of `signal.signal()`')
+@watch(
+    'signal.signal() handlers run while the loop waits',
+    test='tests/core/test_signals.py',
+    named='handler of `signal.signal()`',
+)
 def python_signal_handler(t):
     loop = t.new_loop()
 
@@ -164,7 +167,7 @@ def python_signal_handler(t):
     signal.signal(signal.SIGALRM, before)
 
 
-@watch('a program\'s SIGCHLD handler stays', test='tests/core/test_signals.py')
+@watch("a program's SIGCHLD handler stays", test='tests/core/test_signals.py')
 def sigchld(t):
     async def main():
         process = await asyncio.create_subprocess_exec('true')
@@ -291,8 +294,11 @@ async def sock_accept(t):
                 t.tell(type(one), one.getblocking(), address == client.getsockname())
 
 
-@sock('loop.sock_sendfile()', test='tests/net/test_sock_sendfile.py',
-      covers=('loop.sock_sendfile(offset=)', 'loop.sock_sendfile(count=)'))
+@sock(
+    'loop.sock_sendfile()',
+    test='tests/net/test_sock_sendfile.py',
+    covers=('loop.sock_sendfile(offset=)', 'loop.sock_sendfile(count=)'),
+)
 async def sock_sendfile(t):
     one, two = pair()
     with one, two, tempfile.TemporaryFile() as file:
@@ -307,8 +313,11 @@ async def sock_sendfile(t):
             await t.loop.sock_sendfile(one, file, 0, 'x')
 
 
-@sock('loop.sock_sendfile(fallback=)', test='tests/net/test_sock_sendfile.py',
-      covers=('asyncio.SendfileNotAvailableError',))
+@sock(
+    'loop.sock_sendfile(fallback=)',
+    test='tests/net/test_sock_sendfile.py',
+    covers=('asyncio.SendfileNotAvailableError',),
+)
 async def sock_sendfile_fallback(t):
     import io
 
@@ -435,7 +444,7 @@ async def read_pipe_pause(t):
 
 @pipes('a read pipe: close(), is_closing(), get_extra_info(), set_protocol()')
 async def read_pipe_close(t):
-    transport, protocol, write = await read_pipe(t)
+    transport, _protocol, write = await read_pipe(t)
     t.tell(type(transport.get_extra_info('pipe')), transport.get_extra_info('x', 5))
     other = Recorder(t)
     transport.set_protocol(other)
@@ -505,15 +514,26 @@ async def pipe_repr(t):
     os.close(read)
 
 
-@hosts('loop.getaddrinfo()', covers=('loop.getaddrinfo(family=)', 'loop.getaddrinfo(type=)',
-                                     'loop.getaddrinfo(proto=)', 'loop.getaddrinfo(flags=)'))
+@hosts(
+    'loop.getaddrinfo()',
+    covers=(
+        'loop.getaddrinfo(family=)',
+        'loop.getaddrinfo(type=)',
+        'loop.getaddrinfo(proto=)',
+        'loop.getaddrinfo(flags=)',
+    ),
+)
 async def getaddrinfo(t):
     t.tell(await t.loop.getaddrinfo('127.0.0.1', 80, type=socket.SOCK_STREAM))
     t.tell(await t.loop.getaddrinfo('::1', 80, proto=socket.IPPROTO_TCP))
-    t.tell(await t.loop.getaddrinfo('localhost', None, family=socket.AF_INET,
-                                    type=socket.SOCK_STREAM))
-    t.tell(await t.loop.getaddrinfo(None, 80, family=socket.AF_INET, type=socket.SOCK_STREAM,
-                                    flags=socket.AI_PASSIVE))
+    t.tell(
+        await t.loop.getaddrinfo('localhost', None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    )
+    t.tell(
+        await t.loop.getaddrinfo(
+            None, 80, family=socket.AF_INET, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    )
     with t.raised():
         await t.loop.getaddrinfo('127.0.0.1', 80, family=socket.AF_INET6)
     with t.raised():
@@ -522,12 +542,23 @@ async def getaddrinfo(t):
 
 @hosts('getaddrinfo() of odd literals', test='tests/net/test_resolve_literal.py')
 async def getaddrinfo_odd(t):
-    for host, port in (('127.1', 80), ('0x7f.1', '80'), ('::1%lo', 5), (b'127.0.0.1', b'80'),
-                       ('127.0.0.1', 'http'), ('', 80), ('1.2.3.4.5', 0), ('127.0.0.1', 70000),
-                       ('127.0.0.1', -1)):
+    for host, port in (
+        ('127.1', 80),
+        ('0x7f.1', '80'),
+        ('::1%lo', 5),
+        (b'127.0.0.1', b'80'),
+        ('127.0.0.1', 'http'),
+        ('', 80),
+        ('1.2.3.4.5', 0),
+        ('127.0.0.1', 70000),
+        ('127.0.0.1', -1),
+    ):
         with t.raised():
-            t.tell(await t.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM,
-                                            flags=socket.AI_NUMERICHOST))
+            t.tell(
+                await t.loop.getaddrinfo(
+                    host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+                )
+            )
 
 
 @hosts('loop.getnameinfo()', covers=('loop.getnameinfo(flags=)',))

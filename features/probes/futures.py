@@ -180,8 +180,11 @@ async def never_retrieved(t):
     gc.collect()
 
 
-@future('Future in debug mode: where it was made', test='tests/core/test_debug.py',
-        named='adds its own line')
+@future(
+    'Future in debug mode: where it was made',
+    test='tests/core/test_debug.py',
+    named='adds its own line',
+)
 async def source_traceback(t):
     one = t.loop.create_future()
     t.tell(getattr(one, '_source_traceback', None))
@@ -262,7 +265,9 @@ async def wrap_future(t):
         t.aio.wrap_future(3)
 
 
-@task('asyncio.create_task()', covers=('asyncio.create_task(name=)', 'asyncio.create_task(context=)'))
+@task(
+    'asyncio.create_task()', covers=('asyncio.create_task(name=)', 'asyncio.create_task(context=)')
+)
 async def create_task(t):
     context = contextvars.copy_context()
     context.run(VAR.set, 'set')
@@ -323,9 +328,15 @@ async def eager_start(t):
     t.tell(one.done(), one.exception(), one)
 
 
-@task('asyncio.eager_task_factory()', since=(3, 12),
-      covers=('asyncio.eager_task_factory(name=)', 'asyncio.eager_task_factory(context=)',
-              'asyncio.eager_task_factory(eager_start=)'))
+@task(
+    'asyncio.eager_task_factory()',
+    since=(3, 12),
+    covers=(
+        'asyncio.eager_task_factory(name=)',
+        'asyncio.eager_task_factory(context=)',
+        'asyncio.eager_task_factory(eager_start=)',
+    ),
+)
 async def eager_task_factory(t):
     async def at_once():
         t.tell('at once', t.aio.current_task() is not main)
@@ -650,7 +661,7 @@ async def generator_coroutine(t):
 
     t.tell(await old())
     with t.raised():
-        asyncio.create_task(old())
+        await asyncio.create_task(old())
 
 
 @task('asyncio.CancelledError', covers=('asyncio.InvalidStateError', 'asyncio.TimeoutError'))

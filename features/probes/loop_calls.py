@@ -160,8 +160,11 @@ async def call_soon_threadsafe_context(t):
     await asyncio.sleep(0)
 
 
-@probe('the class of what call_soon_threadsafe() gives', test='tests/core/test_threadsafe.py',
-       named='_ThreadSafeHandle')
+@probe(
+    'the class of what call_soon_threadsafe() gives',
+    test='tests/core/test_threadsafe.py',
+    named='_ThreadSafeHandle',
+)
 async def call_soon_threadsafe_class(t):
     t.tell(type(t.loop.call_soon_threadsafe(int)).__name__)
 
@@ -200,7 +203,7 @@ async def create_future(t):
     t.tell(isinstance(future, t.aio.Future), future.get_loop() is t.loop, future)
 
 
-@probe('loop.create_task()', test='tests/core/test_task.py')
+@probe('loop.create_task()', test='tests/core/test_task.py', covers=('loop.create_task(name=)',))
 async def create_task(t):
     async def work(i):
         t.tell('works', i)
@@ -229,8 +232,9 @@ async def create_task_context(t):
     t.tell(context[VAR], VAR.get())
 
 
-@probe('loop.create_task() of any keyword: eager_start=', since=(3, 13),
-       test='tests/core/test_task.py')
+@probe(
+    'loop.create_task() of any keyword: eager_start=', since=(3, 13), test='tests/core/test_task.py'
+)
 async def create_task_eager(t):
     async def work():
         t.tell('works')
@@ -240,7 +244,9 @@ async def create_task_eager(t):
         t.tell('made', task.done(), task.get_name())
 
 
-@probe('loop.set_task_factory()', test='tests/core/test_task.py', covers=('loop.get_task_factory()',))
+@probe(
+    'loop.set_task_factory()', test='tests/core/test_task.py', covers=('loop.get_task_factory()',)
+)
 async def task_factory(t):
     async def work():
         return 'done'
@@ -296,8 +302,11 @@ def run_until_complete(t):
     t.tell(loop.run_until_complete(future))
 
 
-@probe('a loop that runs already, or another one in its thread', test='tests/core/test_run.py',
-       named='A refused second run')
+@probe(
+    'a loop that runs already, or another one in its thread',
+    test='tests/core/test_run.py',
+    named='A refused second run',
+)
 async def run_nested(t):
     async def nothing():
         pass
@@ -456,8 +465,9 @@ async def shutdown_default_executor(t):
         t.loop.run_in_executor(None, t.tell)
 
 
-@probe('loop.shutdown_default_executor(timeout=)', since=(3, 12),
-       test='tests/core/test_executor.py')
+@probe(
+    'loop.shutdown_default_executor(timeout=)', since=(3, 12), test='tests/core/test_executor.py'
+)
 async def shutdown_default_executor_timeout(t):
     event = threading.Event()
     future = t.loop.run_in_executor(None, event.wait)
@@ -561,8 +571,12 @@ async def handle_context(t):
     t.tell(type(t.loop.call_soon(t.tell).get_context()))
 
 
-@probe('TimerHandle.when()', test='tests/core/test_handle.py', covers=('TimerHandle.cancel()',),
-       named='name our classes in full')
+@probe(
+    'TimerHandle.when()',
+    test='tests/core/test_handle.py',
+    covers=('TimerHandle.cancel()',),
+    named='name our classes in full',
+)
 async def timer_when(t):
     when = t.loop.time() + 100
     timer = t.loop.call_at(when, t.tell)
@@ -571,7 +585,7 @@ async def timer_when(t):
     t.tell(isinstance(timer, t.aio.TimerHandle), isinstance(timer, t.aio.Handle))
     t.tell(hash(timer) == hash(when))
     with t.raised():
-        timer < 1
+        t.tell(timer < 1)
     timer.cancel()
     t.tell(timer.when() == when)
     later.cancel()

@@ -235,8 +235,11 @@ def set_running_loop(t):
     t.tell(t.aio._get_running_loop())
 
 
-@probe('asyncio.get_event_loop_policy()', test='tests/test_policy.py',
-       covers=('asyncio.set_event_loop_policy()',))
+@probe(
+    'asyncio.get_event_loop_policy()',
+    test='tests/test_policy.py',
+    covers=('asyncio.set_event_loop_policy()',),
+)
 def policy(t):
     with t.raised():
         before = t.aio.get_event_loop_policy()
@@ -247,8 +250,11 @@ def policy(t):
         t.aio.set_event_loop_policy(1)
 
 
-@probe('policy.get_event_loop()', test='tests/test_policy.py',
-       covers=('policy.set_event_loop()', 'policy.new_event_loop()', 'asyncio.EventLoopPolicy'))
+@probe(
+    'policy.get_event_loop()',
+    test='tests/test_policy.py',
+    covers=('policy.set_event_loop()', 'policy.new_event_loop()', 'asyncio.EventLoopPolicy'),
+)
 def policy_methods(t):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -264,11 +270,16 @@ def policy_methods(t):
     t.aio.set_event_loop(None)
 
 
-@probe('asyncio.DefaultEventLoopPolicy', test='tests/test_policy.py',
-       covers=('asyncio.AbstractEventLoopPolicy',))
+@probe(
+    'asyncio.DefaultEventLoopPolicy',
+    test='tests/test_policy.py',
+    covers=('asyncio.AbstractEventLoopPolicy',),
+)
 def policy_names(t):
-    t.tell(t.aio.DefaultEventLoopPolicy.__name__ in ('_UnixDefaultEventLoopPolicy',
-                                                     '_DefaultEventLoopPolicy', 'EventLoopPolicy'))
+    t.tell(
+        t.aio.DefaultEventLoopPolicy.__name__
+        in ('_UnixDefaultEventLoopPolicy', '_DefaultEventLoopPolicy', 'EventLoopPolicy')
+    )
     t.tell(isinstance(t.aio.AbstractEventLoopPolicy, type))
 
 
@@ -350,9 +361,15 @@ def subinterpreter(t):
 CHILD_WATCHERS = Group('Child watchers', 'tests/net/test_subprocess.py')
 
 
-@CHILD_WATCHERS('asyncio.get_child_watcher()', until=(3, 14),
-                covers=('asyncio.set_child_watcher()', 'policy.get_child_watcher()',
-                        'policy.set_child_watcher()'))
+@CHILD_WATCHERS(
+    'asyncio.get_child_watcher()',
+    until=(3, 14),
+    covers=(
+        'asyncio.set_child_watcher()',
+        'policy.get_child_watcher()',
+        'policy.set_child_watcher()',
+    ),
+)
 def child_watcher(t):
     watcher = t.aio.get_child_watcher()
     t.tell(type(watcher).__name__)
@@ -395,10 +412,17 @@ def _watch(t, kind):
             t.aio.set_event_loop(None)
 
 
-@CHILD_WATCHERS('ChildWatcher.add_child_handler()', until=(3, 14),
-                covers=('asyncio.ThreadedChildWatcher', 'ChildWatcher.remove_child_handler()',
-                        'ChildWatcher.attach_loop()', 'ChildWatcher.close()',
-                        'ChildWatcher.is_active()'))
+@CHILD_WATCHERS(
+    'ChildWatcher.add_child_handler()',
+    until=(3, 14),
+    covers=(
+        'asyncio.ThreadedChildWatcher',
+        'ChildWatcher.remove_child_handler()',
+        'ChildWatcher.attach_loop()',
+        'ChildWatcher.close()',
+        'ChildWatcher.is_active()',
+    ),
+)
 def threaded_watcher(t):
     _watch(t, 'ThreadedChildWatcher')
 

@@ -64,8 +64,10 @@ async def readexactly(t):
     t.tell(error.partial, error.expected, error, type(error).__mro__)
 
 
-@reader('StreamReader.readuntil()', covers=('StreamReader.readuntil(separator=)',
-                                            'asyncio.LimitOverrunError'))
+@reader(
+    'StreamReader.readuntil()',
+    covers=('StreamReader.readuntil(separator=)', 'asyncio.LimitOverrunError'),
+)
 async def readuntil(t):
     one = await fed(t, b'a\nb--c-', b'-d')
     t.tell(await one.readuntil(), await one.readuntil(b'--'), await one.readuntil(b'--'))
@@ -255,8 +257,11 @@ async def close(t):
             await out.drain()
 
 
-@writer('StreamWriter.get_extra_info()', named='name our classes in full',
-        covers=('StreamWriter.get_extra_info(default=)', 'StreamWriter.transport'))
+@writer(
+    'StreamWriter.get_extra_info()',
+    named='name our classes in full',
+    covers=('StreamWriter.get_extra_info(default=)', 'StreamWriter.transport'),
+)
 async def extra_info(t):
     _, out, two = await streams(t)
     with two:
@@ -295,8 +300,10 @@ async def wait_closed_error(t):
         await out.wait_closed()
 
 
-@making('asyncio.open_connection()', covers=('asyncio.open_connection(host=)',
-                                             'asyncio.open_connection(port=)'))
+@making(
+    'asyncio.open_connection()',
+    covers=('asyncio.open_connection(host=)', 'asyncio.open_connection(port=)'),
+)
 async def open_connection(t):
     with socket.create_server(('127.0.0.1', 0)) as listener:
         host, port = listener.getsockname()
@@ -324,8 +331,9 @@ async def open_connection_limit(t):
         await out.wait_closed()
 
 
-@making('asyncio.start_server()', covers=('asyncio.start_server(host=)',
-                                          'asyncio.start_server(port=)'))
+@making(
+    'asyncio.start_server()', covers=('asyncio.start_server(host=)', 'asyncio.start_server(port=)')
+)
 async def start_server(t):
     async def serve(source, out):
         line = await source.readline()
@@ -378,19 +386,27 @@ async def start_server_fails(t):
     async def serve(source, out):
         raise KeyError('key')
 
-    t.loop.set_exception_handler(lambda loop, context: t.tell(
-        context['message'], repr(context['exception']), sorted(context)))
+    t.loop.set_exception_handler(
+        lambda loop, context: t.tell(
+            context['message'], repr(context['exception']), sorted(context)
+        )
+    )
     async with await t.aio.start_server(serve, '127.0.0.1', 0) as server:
         source, out = await t.aio.open_connection(*server.sockets[0].getsockname())
         t.tell(await source.read())
         out.close()
 
 
-@making('asyncio.open_unix_connection()', covers=('asyncio.open_unix_connection(path=)',
-                                                  'asyncio.open_unix_connection(limit=)',
-                                                  'asyncio.start_unix_server()',
-                                                  'asyncio.start_unix_server(path=)',
-                                                  'asyncio.start_unix_server(limit=)'))
+@making(
+    'asyncio.open_unix_connection()',
+    covers=(
+        'asyncio.open_unix_connection(path=)',
+        'asyncio.open_unix_connection(limit=)',
+        'asyncio.start_unix_server()',
+        'asyncio.start_unix_server(path=)',
+        'asyncio.start_unix_server(limit=)',
+    ),
+)
 async def unix(t):
     async def serve(source, out):
         out.write((await source.readline()).upper())
@@ -406,10 +422,16 @@ async def unix(t):
             await out.wait_closed()
 
 
-@making('StreamReaderProtocol(client_connected_cb=)',
-        covers=('asyncio.StreamReaderProtocol', 'StreamReaderProtocol.connection_made()',
-                'StreamReaderProtocol.data_received()', 'StreamReaderProtocol.eof_received()',
-                'StreamReaderProtocol.connection_lost()'))
+@making(
+    'StreamReaderProtocol(client_connected_cb=)',
+    covers=(
+        'asyncio.StreamReaderProtocol',
+        'StreamReaderProtocol.connection_made()',
+        'StreamReaderProtocol.data_received()',
+        'StreamReaderProtocol.eof_received()',
+        'StreamReaderProtocol.connection_lost()',
+    ),
+)
 async def stream_protocol(t):
     one, two = socket.socketpair()
     source = t.aio.StreamReader()

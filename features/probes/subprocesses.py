@@ -13,11 +13,16 @@ low = Group('Subprocesses: transports and protocols', 'tests/net/test_subprocess
 PIPE = subprocess.PIPE
 
 
-@high('asyncio.create_subprocess_exec()', covers=('Process.communicate()',
-                                                  'asyncio.create_subprocess_exec(stdin=)',
-                                                  'asyncio.create_subprocess_exec(stdout=)',
-                                                  'asyncio.create_subprocess_exec(stderr=)',
-                                                  'Process.communicate(input=)'))
+@high(
+    'asyncio.create_subprocess_exec()',
+    covers=(
+        'Process.communicate()',
+        'asyncio.create_subprocess_exec(stdin=)',
+        'asyncio.create_subprocess_exec(stdout=)',
+        'asyncio.create_subprocess_exec(stderr=)',
+        'Process.communicate(input=)',
+    ),
+)
 async def create_exec(t):
     process = await t.aio.create_subprocess_exec('cat', stdin=PIPE, stdout=PIPE, stderr=PIPE)
     t.tell(await process.communicate(b'data'), process.returncode)
@@ -27,9 +32,14 @@ async def create_exec(t):
         await t.aio.create_subprocess_exec('no-such-program-here')
 
 
-@high('asyncio.create_subprocess_shell()', covers=('asyncio.create_subprocess_shell(stdin=)',
-                                                   'asyncio.create_subprocess_shell(stdout=)',
-                                                   'asyncio.create_subprocess_shell(stderr=)'))
+@high(
+    'asyncio.create_subprocess_shell()',
+    covers=(
+        'asyncio.create_subprocess_shell(stdin=)',
+        'asyncio.create_subprocess_shell(stdout=)',
+        'asyncio.create_subprocess_shell(stderr=)',
+    ),
+)
 async def create_shell(t):
     process = await t.aio.create_subprocess_shell(
         'read line; echo "$line"; echo err >&2; exit 3', stdin=PIPE, stdout=PIPE, stderr=PIPE
@@ -39,8 +49,7 @@ async def create_shell(t):
         await t.aio.create_subprocess_shell(5)
 
 
-@high('asyncio.create_subprocess_exec(limit=)',
-      covers=('asyncio.create_subprocess_shell(limit=)',))
+@high('asyncio.create_subprocess_exec(limit=)', covers=('asyncio.create_subprocess_shell(limit=)',))
 async def limit(t):
     process = await t.aio.create_subprocess_exec('echo', 'x' * 100, stdout=PIPE, limit=10)
     with t.raised():
@@ -52,15 +61,25 @@ async def limit(t):
 async def popen_arguments(t):
     read, write = os.pipe()
     process = await t.aio.create_subprocess_exec(
-        'sh', '-c', f'pwd; echo $VAR; echo inherited >&{write}', stdout=PIPE,
-        env={'VAR': 'value', 'PATH': os.environ['PATH']}, cwd='/', start_new_session=True,
+        'sh',
+        '-c',
+        f'pwd; echo $VAR; echo inherited >&{write}',
+        stdout=PIPE,
+        env={'VAR': 'value', 'PATH': os.environ['PATH']},
+        cwd='/',
+        start_new_session=True,
         pass_fds=[write],
     )
     os.close(write)
     t.tell(await process.communicate(), os.read(read, 20))
     os.close(read)
-    for bad in ({'text': True}, {'universal_newlines': True}, {'bufsize': 5}, {'encoding': 'x'},
-                {'shell': True}):
+    for bad in (
+        {'text': True},
+        {'universal_newlines': True},
+        {'bufsize': 5},
+        {'encoding': 'x'},
+        {'shell': True},
+    ):
         with t.raised():
             await t.aio.create_subprocess_exec('true', **bad)
 
@@ -68,7 +87,12 @@ async def popen_arguments(t):
 @high('preexec_fn, umask, process_group')
 async def popen_preexec(t):
     process = await t.aio.create_subprocess_exec(
-        'sh', '-c', 'echo $VAR; umask', stdout=PIPE, umask=0o77, process_group=0,
+        'sh',
+        '-c',
+        'echo $VAR; umask',
+        stdout=PIPE,
+        umask=0o77,
+        process_group=0,
         preexec_fn=lambda: os.environ.__setitem__('VAR', 'unseen'),
     )
     t.tell(await process.communicate())
@@ -208,14 +232,25 @@ async def recorded(t, protocol):
     t.tell(await protocol.ended, sorted(protocol.told), protocol.data)
 
 
-@low('loop.subprocess_exec()', covers=('loop.subprocess_exec(stdin=)', 'loop.subprocess_exec(stdout=)',
-                                       'loop.subprocess_exec(stderr=)',
-                                       'SubprocessProtocol.pipe_data_received()',
-                                       'SubprocessProtocol.pipe_connection_lost()',
-                                       'SubprocessProtocol.process_exited()'))
+@low(
+    'loop.subprocess_exec()',
+    covers=(
+        'loop.subprocess_exec(stdin=)',
+        'loop.subprocess_exec(stdout=)',
+        'loop.subprocess_exec(stderr=)',
+        'SubprocessProtocol.pipe_data_received()',
+        'SubprocessProtocol.pipe_connection_lost()',
+        'SubprocessProtocol.process_exited()',
+    ),
+)
 async def subprocess_exec(t):
     transport, protocol = await t.loop.subprocess_exec(
-        lambda: Recorder(t), 'sh', '-c', 'echo out; echo err >&2; exit 5', stdin=PIPE, stdout=PIPE,
+        lambda: Recorder(t),
+        'sh',
+        '-c',
+        'echo out; echo err >&2; exit 5',
+        stdin=PIPE,
+        stdout=PIPE,
         stderr=PIPE,
     )
     await recorded(t, protocol)
@@ -226,15 +261,26 @@ async def subprocess_exec(t):
 
 @low('loop.subprocess_exec(universal_newlines=, shell=, bufsize=, encoding=, errors=, text=)')
 async def exec_refused(t):
-    for name, value in (('universal_newlines', True), ('shell', True), ('bufsize', 5),
-                        ('encoding', 'utf-8'), ('errors', 'strict'), ('text', True)):
+    for name, value in (
+        ('universal_newlines', True),
+        ('shell', True),
+        ('bufsize', 5),
+        ('encoding', 'utf-8'),
+        ('errors', 'strict'),
+        ('text', True),
+    ):
         with t.raised():
             await t.loop.subprocess_exec(lambda: Recorder(t), 'true', **{name: value})
 
 
-@low('loop.subprocess_shell()', covers=('loop.subprocess_shell(stdin=)',
-                                        'loop.subprocess_shell(stdout=)',
-                                        'loop.subprocess_shell(stderr=)'))
+@low(
+    'loop.subprocess_shell()',
+    covers=(
+        'loop.subprocess_shell(stdin=)',
+        'loop.subprocess_shell(stdout=)',
+        'loop.subprocess_shell(stderr=)',
+    ),
+)
 async def subprocess_shell(t):
     transport, protocol = await t.loop.subprocess_shell(lambda: Recorder(t), 'cat; exit 2')
     stdin = transport.get_pipe_transport(0)
@@ -246,14 +292,22 @@ async def subprocess_shell(t):
 
 @low('loop.subprocess_shell(universal_newlines=, shell=, bufsize=, encoding=, errors=, text=)')
 async def shell_refused(t):
-    for name, value in (('universal_newlines', True), ('shell', False), ('bufsize', 5),
-                        ('encoding', 'utf-8'), ('errors', 'strict'), ('text', True)):
+    for name, value in (
+        ('universal_newlines', True),
+        ('shell', False),
+        ('bufsize', 5),
+        ('encoding', 'utf-8'),
+        ('errors', 'strict'),
+        ('text', True),
+    ):
         with t.raised():
             await t.loop.subprocess_shell(lambda: Recorder(t), 'true', **{name: value})
 
 
-@low('SubprocessTransport.get_pid()', covers=('SubprocessTransport.get_returncode()',
-                                              'SubprocessTransport.get_pipe_transport()'))
+@low(
+    'SubprocessTransport.get_pid()',
+    covers=('SubprocessTransport.get_returncode()', 'SubprocessTransport.get_pipe_transport()'),
+)
 async def methods(t):
     transport, protocol = await t.loop.subprocess_exec(lambda: Recorder(t), 'cat', stderr=None)
     t.tell(transport.get_pid() > 0, transport.get_returncode())
@@ -266,8 +320,10 @@ async def methods(t):
     t.tell(transport.get_returncode())
 
 
-@low('SubprocessTransport.send_signal()', covers=('SubprocessTransport.terminate()',
-                                                  'SubprocessTransport.kill()'))
+@low(
+    'SubprocessTransport.send_signal()',
+    covers=('SubprocessTransport.terminate()', 'SubprocessTransport.kill()'),
+)
 async def signals(t):
     for name, *arguments in (('send_signal', signal.SIGUSR1), ('terminate',), ('kill',)):
         transport, protocol = await t.loop.subprocess_exec(lambda: Recorder(t), 'sleep', '100')
@@ -301,7 +357,9 @@ async def transport_repr(t):
 @low('a child that still runs when its loop ends', since=(3, 12))
 def left_running(t):
     async def main():
-        t.process = await asyncio.create_subprocess_exec(sys.executable, '-c', 'input()', stdin=PIPE)
+        t.process = await asyncio.create_subprocess_exec(
+            sys.executable, '-c', 'input()', stdin=PIPE
+        )
 
     import gc
 

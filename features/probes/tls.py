@@ -99,8 +99,9 @@ async def handshake_timeout(t):
 
 @tls('loop.create_server(ssl_handshake_timeout=)', test=HANDSHAKE)
 async def server_handshake_timeout(t):
-    t.loop.set_exception_handler(lambda loop, context: t.tell(
-        context['message'], context['exception']))
+    t.loop.set_exception_handler(
+        lambda loop, context: t.tell(context['message'], context['exception'])
+    )
     server, port = await tls_server(t, ssl_handshake_timeout=0.005)
     with socket.create_connection(('127.0.0.1', port)) as one:
         one.setblocking(False)
@@ -109,8 +110,11 @@ async def server_handshake_timeout(t):
     server.close()
 
 
-@tls('loop.create_connection(ssl_shutdown_timeout=)', test='tests/net/test_tls_close.py',
-     covers=('loop.create_server(ssl_shutdown_timeout=)',))
+@tls(
+    'loop.create_connection(ssl_shutdown_timeout=)',
+    test='tests/net/test_tls_close.py',
+    covers=('loop.create_server(ssl_shutdown_timeout=)',),
+)
 async def shutdown_timeout(t):
     async with _silent_peer() as port:
         transport, protocol = await tls_client(
@@ -147,8 +151,17 @@ class _silent_peer:
 async def extra_info(t):
     server, port = await tls_server(t)
     transport, client = await tls_client(t, port)
-    for key in ('sslcontext', 'ssl_object', 'cipher', 'peercert', 'compression', 'socket',
-                'peername', 'sockname', 'x'):
+    for key in (
+        'sslcontext',
+        'ssl_object',
+        'cipher',
+        'peercert',
+        'compression',
+        'socket',
+        'peername',
+        'sockname',
+        'x',
+    ):
         t.tell(key, type(transport.get_extra_info(key)).__name__)
     t.tell(transport.get_extra_info('peercert')['subject'])
     await end(t, server, transport, client)
@@ -183,8 +196,10 @@ async def limits(t):
     await end(t, server, transport, client)
 
 
-@tls('a TLS transport: pause_reading(), resume_reading(), is_reading()',
-     test='tests/net/test_tls_data.py')
+@tls(
+    'a TLS transport: pause_reading(), resume_reading(), is_reading()',
+    test='tests/net/test_tls_data.py',
+)
 async def pause(t):
     server, port = await tls_server(t)
     transport, client = await tls_client(t, port)
@@ -281,21 +296,34 @@ async def start_tls_timeout(t):
         )
         with t.raised():
             await t.loop.start_tls(
-                transport, client, client_context(), server_hostname='localhost',
-                ssl_handshake_timeout=0.005, ssl_shutdown_timeout=1,
+                transport,
+                client,
+                client_context(),
+                server_hostname='localhost',
+                ssl_handshake_timeout=0.005,
+                ssl_shutdown_timeout=1,
             )
 
 
-@tls('StreamWriter.start_tls()', test=START,
-     covers=('StreamWriter.start_tls(server_hostname=)',
-             'StreamWriter.start_tls(ssl_handshake_timeout=)',
-             'StreamWriter.start_tls(ssl_shutdown_timeout=)'))
+@tls(
+    'StreamWriter.start_tls()',
+    test=START,
+    covers=(
+        'StreamWriter.start_tls(server_hostname=)',
+        'StreamWriter.start_tls(ssl_handshake_timeout=)',
+        'StreamWriter.start_tls(ssl_shutdown_timeout=)',
+    ),
+)
 async def stream_start_tls(t):
     server, port = await tls_server(t)
     source, out = await t.aio.open_connection('127.0.0.1', port)
     with t.raised():
-        await out.start_tls(client_context(), server_hostname='localhost',
-                            ssl_handshake_timeout=5, ssl_shutdown_timeout=5)
+        await out.start_tls(
+            client_context(),
+            server_hostname='localhost',
+            ssl_handshake_timeout=5,
+            ssl_shutdown_timeout=5,
+        )
         out.write(b'ping')
         t.tell(await source.readexactly(4))
     out.close()
@@ -322,18 +350,27 @@ async def tls_streams(t):
     server.close()
 
 
-@tls('loop.create_unix_connection(ssl=, server_hostname=)', test=SERVER,
-     covers=('loop.create_unix_server(ssl=)', 'loop.create_unix_server(ssl_handshake_timeout=)',
-             'loop.create_unix_server(ssl_shutdown_timeout=)',
-             'loop.create_unix_connection(ssl_handshake_timeout=)',
-             'loop.create_unix_connection(ssl_shutdown_timeout=)'))
+@tls(
+    'loop.create_unix_connection(ssl=, server_hostname=)',
+    test=SERVER,
+    covers=(
+        'loop.create_unix_server(ssl=)',
+        'loop.create_unix_server(ssl_handshake_timeout=)',
+        'loop.create_unix_server(ssl_shutdown_timeout=)',
+        'loop.create_unix_connection(ssl_handshake_timeout=)',
+        'loop.create_unix_connection(ssl_shutdown_timeout=)',
+    ),
+)
 async def unix_tls(t):
     with tempfile.TemporaryDirectory() as folder:
         path = f'{folder}/socket'
         timeouts = {'ssl_handshake_timeout': 5, 'ssl_shutdown_timeout': 5}
         server = await t.loop.create_unix_server(Echo, path, ssl=server_context(), **timeouts)
         transport, client = await t.loop.create_unix_connection(
-            lambda: Client(t.loop), path, ssl=client_context(), server_hostname='localhost',
+            lambda: Client(t.loop),
+            path,
+            ssl=client_context(),
+            server_hostname='localhost',
             **timeouts,
         )
         transport.write(b'ping')
@@ -341,8 +378,9 @@ async def unix_tls(t):
         await end(t, server, transport, client)
 
 
-@tls('loop.connect_accepted_socket(ssl=, ssl_handshake_timeout=, ssl_shutdown_timeout=)',
-     test=SERVER)
+@tls(
+    'loop.connect_accepted_socket(ssl=, ssl_handshake_timeout=, ssl_shutdown_timeout=)', test=SERVER
+)
 async def accepted_tls(t):
     with socket.create_server(('127.0.0.1', 0)) as listener:
         connecting = asyncio.create_task(tls_client(t, listener.getsockname()[1]))
@@ -373,8 +411,9 @@ async def tls_sendfile(t):
 
 @tls('plain text where TLS is awaited', test='tests/net/test_tls_failures.py')
 async def plain_text(t):
-    t.loop.set_exception_handler(lambda loop, context: t.tell(
-        context['message'], type(context['exception']).__name__))
+    t.loop.set_exception_handler(
+        lambda loop, context: t.tell(context['message'], type(context['exception']).__name__)
+    )
     server, port = await tls_server(t)
     with socket.create_connection(('127.0.0.1', port)) as one:
         one.sendall(b'GET / HTTP/1.1\r\n\r\n')

@@ -162,10 +162,18 @@ async def pause_reading(t):
         await protocol.lost
 
 
-@tcp('Transport.set_write_buffer_limits()', test=WRITE,
-     covers=('Transport.set_write_buffer_limits(high=)', 'Transport.set_write_buffer_limits(low=)',
-             'Transport.get_write_buffer_limits()', 'Transport.get_write_buffer_size()',
-             'Protocol.pause_writing()', 'Protocol.resume_writing()'))
+@tcp(
+    'Transport.set_write_buffer_limits()',
+    test=WRITE,
+    covers=(
+        'Transport.set_write_buffer_limits(high=)',
+        'Transport.set_write_buffer_limits(low=)',
+        'Transport.get_write_buffer_limits()',
+        'Transport.get_write_buffer_size()',
+        'Protocol.pause_writing()',
+        'Protocol.resume_writing()',
+    ),
+)
 async def limits(t):
     transport, protocol, two = await connected(t)
     with two:
@@ -224,7 +232,7 @@ async def get_extra_info(t):
     server.close()
 
 
-@tcp("Transport.get_extra_info(default=)", test=TYPE)
+@tcp('Transport.get_extra_info(default=)', test=TYPE)
 async def get_extra_info_default(t):
     transport, protocol, two = await connected(t, unix=True)
     with two:
@@ -249,8 +257,10 @@ async def extra_socket(t):
         t.tell(sock.fileno())
 
 
-@tcp('Protocol.connection_made()', covers=('Protocol.connection_lost()',
-                                           'Protocol.data_received()', 'asyncio.Protocol'))
+@tcp(
+    'Protocol.connection_made()',
+    covers=('Protocol.connection_lost()', 'Protocol.data_received()', 'asyncio.Protocol'),
+)
 async def protocol_order(t):
     transport, protocol, two = await connected(t)
     t.tell('connected')
@@ -307,8 +317,11 @@ async def protocol_errors(t):
     with socket.create_server(('127.0.0.1', 0)) as listener:
         one = socket.create_connection(listener.getsockname())
         two, _ = listener.accept()
-    t.loop.set_exception_handler(lambda loop, context: t.tell(
-        context['message'], repr(context['exception']), sorted(context)))
+    t.loop.set_exception_handler(
+        lambda loop, context: t.tell(
+            context['message'], repr(context['exception']), sorted(context)
+        )
+    )
     _, protocol = await t.loop.create_connection(lambda: Bad(t), sock=one)
     with two:
         two.sendall(b'data')
@@ -343,8 +356,10 @@ class Buffered(asyncio.BufferedProtocol):
         self.t.tell('lost', repr(exc))
 
 
-@tcp('BufferedProtocol.get_buffer()', covers=('BufferedProtocol.buffer_updated()',
-                                              'BufferedProtocol.eof_received()'))
+@tcp(
+    'BufferedProtocol.get_buffer()',
+    covers=('BufferedProtocol.buffer_updated()', 'BufferedProtocol.eof_received()'),
+)
 async def buffered(t):
     one, two = socket.socketpair()
     two.sendall(b'0123456789')
@@ -394,8 +409,11 @@ async def unix(t):
         await protocol.lost
 
 
-@tcp('loop.sendfile()', test='tests/net/test_sendfile.py',
-     covers=('loop.sendfile(offset=)', 'loop.sendfile(count=)'))
+@tcp(
+    'loop.sendfile()',
+    test='tests/net/test_sendfile.py',
+    covers=('loop.sendfile(offset=)', 'loop.sendfile(count=)'),
+)
 async def sendfile(t):
     transport, protocol, two = await connected(t)
     with two, tempfile.TemporaryFile() as file:
@@ -432,8 +450,11 @@ async def transport_class(t):
         await protocol.lost
 
 
-@tcp('isinstance of transports', test=TYPE,
-     covers=('asyncio.Transport', 'asyncio.ReadTransport', 'asyncio.WriteTransport'))
+@tcp(
+    'isinstance of transports',
+    test=TYPE,
+    covers=('asyncio.Transport', 'asyncio.ReadTransport', 'asyncio.WriteTransport'),
+)
 async def transport_types(t):
     transport, protocol, two = await connected(t)
     with two:
@@ -481,19 +502,46 @@ async def unclosed(t):
         gc.collect()
 
 
-@tcp('the base classes of asyncio.transports and asyncio.protocols', test='tests/test_namespace.py',
-     covers=('asyncio.BaseTransport', 'asyncio.BaseProtocol', 'asyncio.DatagramTransport',
-             'asyncio.SubprocessTransport', 'asyncio.DatagramProtocol', 'asyncio.SubprocessProtocol',
-             'asyncio.BufferedProtocol', 'asyncio.AbstractServer', 'asyncio.Server',
-             'Transport(extra=)', 'DatagramTransport(extra=)', 'SubprocessTransport(extra=)'))
+@tcp(
+    'the base classes of asyncio.transports and asyncio.protocols',
+    test='tests/test_namespace.py',
+    covers=(
+        'asyncio.BaseTransport',
+        'asyncio.BaseProtocol',
+        'asyncio.DatagramTransport',
+        'asyncio.SubprocessTransport',
+        'asyncio.DatagramProtocol',
+        'asyncio.SubprocessProtocol',
+        'asyncio.BufferedProtocol',
+        'asyncio.AbstractServer',
+        'asyncio.Server',
+        'Transport(extra=)',
+        'DatagramTransport(extra=)',
+        'SubprocessTransport(extra=)',
+    ),
+)
 async def bases(t):
-    for name in ('BaseTransport', 'ReadTransport', 'WriteTransport', 'Transport',
-                 'DatagramTransport', 'SubprocessTransport', 'BaseProtocol', 'Protocol',
-                 'BufferedProtocol', 'DatagramProtocol', 'SubprocessProtocol', 'AbstractServer'):
+    for name in (
+        'BaseTransport',
+        'ReadTransport',
+        'WriteTransport',
+        'Transport',
+        'DatagramTransport',
+        'SubprocessTransport',
+        'BaseProtocol',
+        'Protocol',
+        'BufferedProtocol',
+        'DatagramProtocol',
+        'SubprocessProtocol',
+        'AbstractServer',
+    ):
         cls = getattr(t.aio, name)
         t.tell(name, [base.__name__ for base in cls.__mro__], cls is getattr(asyncio, name))
     t.tell(t.aio.Transport(extra={'key': 1}).get_extra_info('key'))
     with t.raised():
         t.aio.Transport().write(b'')
-    t.tell(isinstance(await t.loop.create_server(asyncio.Protocol, '127.0.0.1', 0),
-                      t.aio.AbstractServer))
+    t.tell(
+        isinstance(
+            await t.loop.create_server(asyncio.Protocol, '127.0.0.1', 0), t.aio.AbstractServer
+        )
+    )
