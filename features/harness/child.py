@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pathlib
+import signal
 import sys
 
 FEATURES = pathlib.Path(__file__).resolve().parent.parent
@@ -26,6 +27,8 @@ def main():
     os.dup2(null, 1)
     os.close(null)
     rows = json.load(sys.stdin)
+    # A shell starts what it runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     aio, factory = contenders.load(sys.argv[1])
     probes.load()
     handler = logging.Handler()
