@@ -73,7 +73,11 @@ def _measured(seen):
 
 def _counts(seen):
     main = _main(seen)
-    parts = []
+    same = [
+        all(states[name][0] == 'same' for name in contenders.OURS)
+        for states in main['rows'].values()
+    ]
+    parts = [f'pyasync: {sum(same)} same, {len(same) - sum(same)} as told above.']
     for name in contenders.PEERS:
         states = [states[name][0] for states in main['rows'].values() if name in states]
         if states:
@@ -103,9 +107,13 @@ def _ours(seen, row):
                 differs.setdefault(state, []).append('.'.join(one['python'].split('.')[:2]))
     if not differs:
         return 'same'
-    told = '; '.join(
-        f'**{state}** ({", ".join(dict.fromkeys(versions))})' for state, versions in differs.items()
-    )
+    everywhere = sum(row in one['rows'] for one in seen)
+    told = []
+    for state, versions in differs.items():
+        versions = list(dict.fromkeys(versions))
+        where = '' if len(versions) == everywhere else f' ({", ".join(versions)})'
+        told.append(f'**{state}**{where}')
+    told = '; '.join(told)
     return f'{told}, see above' if PROBES[row].named else told
 
 
