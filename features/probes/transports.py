@@ -129,8 +129,9 @@ async def close(t):
         transport.write(bytes(3_000_000))
         t.tell(transport.is_closing(), transport.close(), transport.is_closing())
         transport.close()
-        t.tell('all is sent', await drain(t, two, 3_000_000))
+        got = await drain(t, two, 3_000_000)
         await protocol.lost
+        t.tell('all is sent', got)
         transport.close()
 
 
