@@ -1,8 +1,8 @@
 """session.py -- runs probes in child processes and says how each contender compares with stock.
 
 One child runs many probes. A probe that crashes or hangs ends its child, and the next child goes
-on behind it. What is not as stock's is run once more, in a process of its own: that one counts. Where
-ours still differs, stock is run once more, too: what it tells then is as good.
+on behind it. What is not as stock's is run once more, in a process of its own: that one counts.
+Where ours still differs, stock is run once more, too: what it tells then is as good.
 """
 
 import concurrent.futures
