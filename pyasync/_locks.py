@@ -4,6 +4,7 @@ A method that C does not have is asyncio's, and works on the same attributes.
 """
 
 import asyncio
+import inspect
 
 from . import _core, _stock
 
@@ -95,6 +96,34 @@ class PriorityQueue(_core.PriorityQueue, Queue, asyncio.PriorityQueue):
     __slots__ = ()
 
 
+# What asyncio's classes keep in an object's __dict__, and ours in C: copies take it along.
+_ATTRIBUTES = (
+    '_loop',
+    '_waiters',
+    '_locked',
+    '_value',
+    '_bound_value',
+    '_lock',
+    '_maxsize',
+    '_queue',
+    '_getters',
+    '_putters',
+    '_unfinished_tasks',
+    '_finished',
+    '_is_shutdown',
+)
+
+
+def _getstate(self):
+    in_c = (n for n in _ATTRIBUTES if inspect.isgetsetdescriptor(getattr(type(self), n, None)))
+    return {name: getattr(self, name) for name in in_c} | vars(self)
+
+
+def _setstate(self, state):
+    for name, value in state.items():
+        setattr(self, name, value)
+
+
 for _class in (
     Lock,
     Event,
@@ -105,6 +134,8 @@ for _class in (
     LifoQueue,
     PriorityQueue,
 ):
+    _class.__getstate__ = _getstate
+    _class.__setstate__ = _setstate
     _core._adopt(_class)
 del _class
 _core._set_lock_classes(Lock, Event)

@@ -323,6 +323,10 @@ freeze_lines(PyObject *lines)
         if (PyBytes_CheckExact(line)) {
             continue;
         }
+        if (!PyObject_CheckBuffer(line)) {
+            Py_XDECREF(PyMemoryView_FromObject(line)); /* raises, with the message that is due */
+            return -1;
+        }
         if (PyObject_GetBuffer(line, &view, PyBUF_SIMPLE) < 0) {
             return -1;
         }

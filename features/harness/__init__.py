@@ -1,0 +1,1 @@
+"""What runs the probes and compares what they tell."""

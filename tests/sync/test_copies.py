@@ -1,0 +1,74 @@
+"""Copies and pickles of what waits for others: they take the state along, as asyncio's do."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+KINDS = ('Lock', 'Event', 'Condition', 'Semaphore', 'BoundedSemaphore')
+QUEUES = ('Queue', 'LifoQueue', 'PriorityQueue')
+COPIES = {
+    'copy': copy.copy,
+    'deepcopy': copy.deepcopy,
+    **{
+        f'pickle-{protocol}': lambda one, protocol=protocol: pickle.loads(
+            pickle.dumps(one, protocol)
+        )
+        for protocol in (2, pickle.HIGHEST_PROTOCOL)
+    },
+}
+each_copy = pytest.mark.parametrize('copied', COPIES.values(), ids=COPIES)
+
+pytestmark = pytest.mark.usefixtures('loop')
+
+
+@each_copy
+@pytest.mark.parametrize('kind', KINDS)
+async def test_a_lock_can_be_copied(aio, kind, copied):
+    one = getattr(aio, kind)()
+    one.name = 'free'
+    other = copied(one)
+    assert type(other) is type(one)
+    assert other.name == 'free'
+    assert repr(other).split('[')[1] == repr(one).split('[')[1]
+    if kind == 'Event':
+        other.set()
+        await other.wait()
+        assert not one.is_set()
+    else:
+        async with other:
+            assert other.locked()
+
+
+@each_copy
+async def test_the_state_is_taken_along(aio, copied):
+    one = aio.Lock()
+    await one.acquire()
+    assert copied(one).locked()
+    one = aio.Event()
+    one.set()
+    assert copied(one).is_set()
+    one = aio.BoundedSemaphore(3)
+    await one.acquire()
+    other = copied(one)
+    other.release()
+    with pytest.raises(ValueError):
+        other.release()
+
+
+@each_copy
+@pytest.mark.parametrize('kind', QUEUES)
+async def test_a_queue_can_be_copied(aio, kind, copied):
+    one = getattr(aio, kind)(5)
+    for item in (3, 1, 2):
+        one.put_nowait(item)
+    other = copied(one)
+    assert type(other) is type(one)
+    assert (other.maxsize, other.qsize()) == (5, 3)
+    got = [other.get_nowait() for _ in range(3)]
+    assert got == {'Queue': [3, 1, 2], 'LifoQueue': [2, 1, 3], 'PriorityQueue': [1, 2, 3]}[kind]
+    for _ in got:
+        other.task_done()
+    await other.join()
