@@ -169,6 +169,10 @@ def compile_in_parallel(compiler):
 class build_core(build_ext):
     """build_ext with the questions asked first, and the answers in plain words."""
 
+    def finalize_options(self):
+        super().finalize_options()
+        self.force = True  # what an earlier build left may be of another mode
+
     def run(self):
         check_platform()
         super().run()
