@@ -99,6 +99,13 @@ core_set_lock_classes(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+core_set_eager_factory(PyObject *module, PyObject *factory)
+{
+    Py_XSETREF(state_of_module(module)->own_eager_factory, Py_NewRef(factory));
+    Py_RETURN_NONE;
+}
+
 /* The package tells of each class that it makes over a type whose methods are called often. */
 static PyObject *
 core_adopt(PyObject *module, PyObject *type)
@@ -154,6 +161,7 @@ static PyMethodDef core_methods[] = {
     {"_set_stream_types", streams_set_types, METH_VARARGS, NULL},
     {"_set_lock_classes", core_set_lock_classes, METH_VARARGS, NULL},
     {"_set_structured", core_set_structured, METH_VARARGS, NULL},
+    {"_set_eager_factory", core_set_eager_factory, METH_O, NULL},
     {"_adopt", core_adopt, METH_O, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,

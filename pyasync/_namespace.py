@@ -17,6 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from . import (
     _accelerate,
     _combinators,
+    _core,
     _locks,
     _policy,
     _runner,
@@ -45,6 +46,7 @@ OURS = {  # asyncio's: ours
 }
 if hasattr(asyncio, 'create_eager_task_factory'):  # 3.12 and newer
     OURS[asyncio.eager_task_factory] = asyncio.create_eager_task_factory(_types.Task)
+    _core._set_eager_factory(OURS[asyncio.eager_task_factory])
 
 for _stock_object, _our_object in OURS.items():
     if isinstance(_our_object, type) and _our_object not in _types.STOCK:

@@ -357,8 +357,10 @@ Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
         return NULL;
     }
     if (self->task_factory != Py_None) {
-        /* asyncio's own eager factory makes what we make with eager_start. */
-        if (self->task_factory != self->state->stock_eager_factory || bound.eager_start != NULL) {
+        /* asyncio's eager factory, and the namespace's, make what we make with eager_start. */
+        bool is_eager = self->task_factory == self->state->stock_eager_factory
+                        || self->task_factory == self->state->own_eager_factory;
+        if (!is_eager || bound.eager_start != NULL) {
             return create_task_by_stock(self, args, nargs, kwnames);
         }
         if (!self->state->create_task_takes_more) {

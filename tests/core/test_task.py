@@ -889,8 +889,10 @@ class TestEager:
             for way, n in zip(['in'] * 3 + ['out'] * 3, [2, 1, 0, 0, 1, 2], strict=True)
         ]
 
-    def test_by_stocks_factory(self, impl, loop):
-        loop.set_task_factory(asyncio.eager_task_factory)
+    @pytest.mark.parametrize('whose', ['stock', 'own'])
+    def test_by_the_modules_factory(self, impl, loop, whose):
+        module = asyncio if whose == 'stock' else impl.module
+        loop.set_task_factory(module.eager_task_factory)
         seen = []
 
         async def child():
