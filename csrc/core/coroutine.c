@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/coroutine_frame.h"
+#include "core/coroutine_origin.h"
 #include "core/coroutine_step.h"
 #include "core/stop_iteration.h"
 
@@ -84,7 +85,12 @@ coroutine_new(core_state *state, const coroutine_kind *kind)
     self->mark = false;
     self->is_awaiting = false;
     self->is_finalized = false;
+    self->has_origin = false;
     memset(self + 1, 0, (size_t)extra);
+    if (coroutine_origin_note(self) < 0) {
+        self->state = COROUTINE_DONE; /* nobody has forgotten to await it */
+        Py_CLEAR(self);
+    }
     return self;
 }
 
@@ -121,6 +127,12 @@ static PyObject *
 get_await(PyObject *op, void *Py_UNUSED(closure))
 {
     return coroutine_awaits((Coroutine *)op, 0);
+}
+
+static PyObject *
+get_origin(PyObject *op, void *Py_UNUSED(closure))
+{
+    return coroutine_origin((Coroutine *)op);
 }
 
 static PyObject *
@@ -177,23 +189,19 @@ Coroutine_clear(PyObject *op)
     return 0;
 }
 
-/* warnings.warn() with the coroutine as source, for tracemalloc to say where it was made: 0 or -1. */
+/* The warning of the module warnings, which tells where it was made, and tracemalloc what it knows:
+   0 or -1. Runs Python. */
 static int
 warn_unawaited(Coroutine *self)
 {
-    const char *qualname = self->kind->qualname;
     bool has_module = ((PyHeapTypeObject *)Py_TYPE(self))->ht_module != NULL;
-    PyObject *warn = has_module ? Py_XNewRef(self->module_state->warn) : NULL;
+    PyObject *warn = has_module ? Py_XNewRef(self->module_state->warn_unawaited) : NULL;
     if (warn == NULL) { /* the interpreter ends */
-        return PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited", qualname);
+        return PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited",
+                                self->kind->qualname);
     }
-    PyObject *text = PyUnicode_FromFormat("coroutine '%s' was never awaited", qualname);
-    PyObject *answer = text == NULL ? NULL
-                                    : PyObject_CallFunction(warn, "OOiO", text,
-                                                            PyExc_RuntimeWarning, 1,
-                                                            (PyObject *)self); // runs Python
+    PyObject *answer = PyObject_CallOneArg(warn, (PyObject *)self);
     Py_DECREF(warn);
-    Py_XDECREF(text);
     Py_XDECREF(answer);
     return answer == NULL ? -1 : 0;
 }
@@ -245,6 +253,7 @@ Coroutine_dealloc(PyObject *op)
     }
     core_state *state = self->module_state;
     LIVE_SUB(state, LIVE_COROUTINE);
+    coroutine_origin_forget(self);
     stop_iteration_forget(state); // runs Python (destructors)
     if (!keep_spare(state, self)) {
         type->tp_free(op);
@@ -263,6 +272,7 @@ static PyGetSetDef Coroutine_getset[] = {
     {"__name__", get_name, NULL, NULL, NULL},
     {"__qualname__", get_qualname, NULL, NULL, NULL},
     {"cr_await", get_await, NULL, NULL, NULL},
+    {"cr_origin", get_origin, NULL, NULL, NULL},
     {"cr_running", get_running, NULL, NULL, NULL},
     {"cr_state", get_state, NULL, NULL, NULL},
     {"cr_suspended", get_suspended, NULL, NULL, NULL},

@@ -71,6 +71,7 @@ struct Coroutine {
     bool mark; /* for the kind to use: there is room for it here */
     bool is_awaiting;
     bool is_finalized; /* tp_finalize has run, as it does once in an object's life */
+    bool has_origin;   /* see core/coroutine_origin.h */
 };
 
 /* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called, which

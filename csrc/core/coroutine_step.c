@@ -31,12 +31,19 @@ coroutine_end_keeping_exception(Coroutine *self)
     }
 }
 
+static PySendResult resume(Coroutine *self, PyObject **result);
+
 /* Yields its future to whoever steps it, as Future.__await__ does; or None, as a bare yield. */
 static PySendResult
 yield_future(Coroutine *self, PyObject **result)
 {
     core_state *state = self->module_state;
     if (future_is_exact(state, self->future)) {
+        if (((Future *)self->future)->is_blocking) { /* nobody has taken it who was given it before */
+            PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
+            *result = NULL;
+            return resume(self, result);
+        }
         ((Future *)self->future)->is_blocking = true;
     }
     else if (self->future != Py_None

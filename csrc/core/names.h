@@ -147,7 +147,7 @@
     X(stock_TaskGroup, "asyncio.taskgroups", "TaskGroup")                                    \
     X(timeout_states, "asyncio.timeouts", "_State")                                          \
     X(unregister_task, "_asyncio", "_unregister_task")                                       \
-    X(warn, "warnings", "warn")                                                              \
+    X(warn_unawaited, "warnings", "_warn_unawaited_coroutine")                               \
     X(logger, "asyncio.log", "logger")                                                       \
     X(future_repr, "asyncio.base_futures", "_future_repr")                                   \
     X(task_repr, "asyncio.base_tasks", "_task_repr")                                         \

@@ -128,17 +128,18 @@ state_init(core_state *state)
     X(StreamWriter_class) X(newline_separators) X(Timeout_type) X(Timeout_class)             \
     X(TaskGroup_type) X(TaskGroup_class) X(timeout_expire) X(name_keyword)                   \
     X(name_context_keywords) X(context_keyword) X(stock_eager_factory)                       \
-    X(own_eager_factory) X(stock_ThreadSafeHandle) X(stock_awaited_by)                       \
-    X(add_to_awaited_by) X(discard_from_awaited_by) X(Loop_call_soon) X(Loop_call_at)        \
-    X(Loop_time) X(Loop_get_debug) X(sock_op_ready) X(coroutine_types) X(current_tasks)      \
-    X(swap_current_task) X(enter_task) X(leave_task) X(context_vars_type)                    \
-    X(no_context_vars) X(Lock_type) X(Event_type) X(Condition_type) X(Semaphore_type)        \
-    X(BoundedSemaphore_type) X(Queue_type) X(LifoQueue_type) X(PriorityQueue_type)           \
-    X(Lock_class) X(Event_class) X(Loop_create_future) X(stop_iteration)                     \
-    X(QueueShutDown) X(sync_attributes[SYNC_LOCK]) X(sync_attributes[SYNC_EVENT])            \
-    X(sync_attributes[SYNC_CONDITION]) X(sync_attributes[SYNC_SEMAPHORE])                    \
-    X(sync_attributes[SYNC_BOUNDED_SEMAPHORE]) X(sync_attributes[SYNC_QUEUE])                \
-    X(sync_attributes[SYNC_LIFO_QUEUE]) X(sync_attributes[SYNC_PRIORITY_QUEUE])
+    X(own_eager_factory) X(coroutine_origins) X(stock_ThreadSafeHandle)                      \
+    X(stock_awaited_by) X(add_to_awaited_by) X(discard_from_awaited_by)                      \
+    X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(Loop_get_debug) X(sock_op_ready)        \
+    X(coroutine_types) X(current_tasks) X(swap_current_task) X(enter_task) X(leave_task)     \
+    X(context_vars_type) X(no_context_vars) X(Lock_type) X(Event_type) X(Condition_type)     \
+    X(Semaphore_type) X(BoundedSemaphore_type) X(Queue_type) X(LifoQueue_type)               \
+    X(PriorityQueue_type) X(Lock_class) X(Event_class) X(Loop_create_future)                 \
+    X(stop_iteration) X(QueueShutDown) X(sync_attributes[SYNC_LOCK])                         \
+    X(sync_attributes[SYNC_EVENT]) X(sync_attributes[SYNC_CONDITION])                        \
+    X(sync_attributes[SYNC_SEMAPHORE]) X(sync_attributes[SYNC_BOUNDED_SEMAPHORE])            \
+    X(sync_attributes[SYNC_QUEUE]) X(sync_attributes[SYNC_LIFO_QUEUE])                       \
+    X(sync_attributes[SYNC_PRIORITY_QUEUE])
 
 int
 state_traverse(core_state *state, visitproc visit, void *arg)

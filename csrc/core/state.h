@@ -112,6 +112,7 @@ typedef struct {
     PyObject *msg_keyword;        /* ("msg",) */
     PyObject *wrap_awaitable;     /* asyncio's coroutine function around what is awaitable only */
     PyObject *stock_eager_factory; /* asyncio.eager_task_factory, NULL before 3.12 */
+    PyObject *coroutine_origins;   /* {address: cr_origin}, NULL before the first */
     PyObject *own_eager_factory;   /* the namespace's, once it is there */
     PyObject *stock_ThreadSafeHandle; /* asyncio.events._ThreadSafeHandle, NULL before 3.14 */
     PyObject *stock_awaited_by;   /* asyncio's own, NULL before 3.14 */

@@ -115,6 +115,52 @@ def test_a_call_is_a_coroutine_that_wants_to_be_awaited(module, name):
         coroutine.send(None)
 
 
+@pytest.fixture
+def tracked_origins():
+    """The interpreter remembers where coroutines are made."""
+    before = sys.get_coroutine_origin_tracking_depth()
+    yield sys.set_coroutine_origin_tracking_depth
+    sys.set_coroutine_origin_tracking_depth(before)
+
+
+def make_coroutine(module):
+    return module.sleep(0)
+
+
+@pytest.mark.parametrize('depth', [0, 1, 2, 1000])
+def test_it_knows_where_it_was_made(module, tracked_origins, depth):
+    async def of_python():
+        pass
+
+    def make(function, *args):
+        return function(*args)
+
+    tracked_origins(depth)
+    stock, ours = make(of_python), make(module.sleep, 0)
+    assert ours.cr_origin == stock.cr_origin
+    assert (ours.cr_origin is None) == (depth == 0)
+    tracked_origins(0)
+    other = module.sleep(0)
+    assert other.cr_origin is None
+    for coroutine in (stock, ours, other):
+        coroutine.close()
+
+
+def test_the_warning_tells_where_it_was_made(module, tracked_origins):
+    tracked_origins(1)
+    coroutine = make_coroutine(module)
+    line = make_coroutine.__code__.co_firstlineno + 1
+    with pytest.warns(RuntimeWarning) as caught:
+        del coroutine
+        gc.collect()
+    assert str(caught.pop().message).splitlines() == [
+        "coroutine 'sleep' was never awaited",
+        'Coroutine created at (most recent call last)',
+        f'  File "{__file__}", line {line}, in make_coroutine',
+        '    return module.sleep(0)',
+    ]
+
+
 def test_a_task_of_a_fresh_one_shows_it_as_asyncio_does(impl):
     loop = impl.new_event_loop()
     tasks = [loop.create_task(module.sleep(1), name='t') for module in (asyncio, impl.module)]

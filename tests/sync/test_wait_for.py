@@ -504,3 +504,18 @@ class TestCoroutine:
         with pytest.raises(TimeoutError):
             await aio.wait_for(forever(), 1e-9)
         loop.set_debug(False)
+
+
+def test_a_future_that_was_yielded_to_nobody(aio, loop):
+    async def main():
+        future = loop.create_future()
+        left = aio.wait_for(future, None)
+        assert left.send(None) is future
+        left.close()
+        with pytest.raises(RuntimeError, match="^await wasn't used with future$"):
+            await aio.wait_for(future, None)
+        future._asyncio_future_blocking = False
+        loop.call_soon(future.set_result, 1)
+        return await aio.wait_for(future, None)
+
+    assert loop.run_until_complete(main()) == 1
