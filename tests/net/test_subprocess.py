@@ -313,6 +313,9 @@ class TestTransport:
         await protocol.lost()
         # An exit does not close it.
         protocol.transport = None
+        for thread in threading.enumerate():
+            if thread.name.startswith('waitpid-'):  # of 3.11's child watcher: it refers to it
+                thread.join()
         with pytest.warns(ResourceWarning, match='unclosed transport'):
             del transport
             gc.collect()
