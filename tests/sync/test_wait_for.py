@@ -512,7 +512,7 @@ def test_a_future_that_was_yielded_to_nobody(aio, loop):
         left = aio.wait_for(future, None)
         assert left.send(None) is future
         left.close()
-        with pytest.raises(RuntimeError, match="^await wasn't used with future$"):
+        with pytest.raises(RuntimeError, match=r"^await wasn't used with future$"):
             await aio.wait_for(future, None)
         future._asyncio_future_blocking = False
         loop.call_soon(future.set_result, 1)
