@@ -24,12 +24,7 @@ int
 coroutine_learn(core_state *state, const coroutine_kind *kind)
 {
     for (int level = 0; level < level_count(kind); level++) {
-        PyObject *code = function_find_code(kind->functions[level]);
-        int status = code == NULL ? -1
-                                  : PyDict_SetItemString(state->coroutine_codes,
-                                                         kind->functions[level], code);
-        Py_XDECREF(code);
-        if (status < 0) {
+        if (function_learn_code(state, kind->functions[level]) < 0) {
             return -1;
         }
     }
@@ -41,8 +36,7 @@ coroutine_code(const Coroutine *coroutine, int level)
 {
     const coroutine_kind *kind = coroutine->kind;
     PyObject *code = level < level_count(kind)
-                         ? PyDict_GetItemString(coroutine->module_state->coroutine_codes,
-                                                kind->functions[level])
+                         ? function_learnt_code(coroutine->module_state, kind->functions[level])
                          : NULL;
     return Py_NewRef(code == NULL ? Py_None : code);
 }
@@ -190,8 +184,7 @@ static PyType_Spec CoroutineFrame_spec = {
 int
 coroutine_frame_init_type(PyObject *module, core_state *state)
 {
-    state->coroutine_codes = PyDict_New();
     state->CoroutineFrame_type = (PyTypeObject *)PyType_FromModuleAndSpec(
         module, &CoroutineFrame_spec, NULL);
-    return state->coroutine_codes == NULL || state->CoroutineFrame_type == NULL ? -1 : 0;
+    return state->CoroutineFrame_type == NULL ? -1 : 0;
 }

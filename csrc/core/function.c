@@ -105,6 +105,15 @@ function_find_code(const char *path)
     return found == NULL && !PyErr_Occurred() ? Py_NewRef(Py_None) : found;
 }
 
+int
+function_learn_code(core_state *state, const char *path)
+{
+    PyObject *code = function_find_code(path);
+    int status = code == NULL ? -1 : PyDict_SetItemString(state->learnt_codes, path, code);
+    Py_XDECREF(code);
+    return status;
+}
+
 static PyObject *
 Function_repr(PyObject *op)
 {

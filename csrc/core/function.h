@@ -51,6 +51,16 @@ PyObject *function_call_stock(PyObject *function, PyObject *const *args, size_t 
    version has none of that name. A new reference or NULL. */
 PyObject *function_find_code(const char *path);
 
+/* Finds it at the import of the module, before anything replaces asyncio's names: 0 or -1. */
+int function_learn_code(core_state *state, const char *path);
+
+/* What was learnt: borrowed, or NULL (no exception). */
+static inline PyObject *
+function_learnt_code(const core_state *state, const char *path)
+{
+    return PyDict_GetItemString(state->learnt_codes, path);
+}
+
 int function_init_type(PyObject *module, core_state *state);
 
 #endif

@@ -109,16 +109,17 @@ state_init(core_state *state)
     state->context_keyword = PyTuple_Pack(1, state->name_context);
     state->msg_keyword = PyTuple_Pack(1, state->name_msg);
     state->coroutine_types = PySet_New(NULL);
-    if (state->context_keyword == NULL || state->msg_keyword == NULL) {
-        return -1;
-    }
-    return state->coroutine_types == NULL ? -1 : 0;
+    state->learnt_codes = PyDict_New();
+    return state->context_keyword == NULL || state->msg_keyword == NULL
+                   || state->coroutine_types == NULL || state->learnt_codes == NULL
+               ? -1
+               : 0;
 }
 
 #define STATE_OBJECTS(X)                                                                     \
     X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
-    X(CoroutineFrame_type) X(coroutine_codes) X(Waiter_type) X(Function_type)                \
+    X(CoroutineFrame_type) X(learnt_codes) X(Waiter_type) X(Function_type)                   \
     X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable) X(sleep_wake) X(zero)           \
     X(AsCompleted_type) X(Shield_type) X(NativeProtocol_type) X(Transport_type)              \
     X(StreamTransport_type) X(DatagramTransport_type) X(ReadPipeTransport_type)              \

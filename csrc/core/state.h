@@ -129,7 +129,7 @@ typedef struct {
     PyObject *StreamWriter_class;
     PyObject *newline_separators; /* (b'\n',) */
     PyObject *sleep_wake;         /* sync/sleep.c: what a timer of ours calls */
-    PyObject *coroutine_codes;    /* {name of a kind's function: its code object} */
+    PyObject *learnt_codes;       /* {"module:qualified.name": the code of asyncio's function} */
     PyObject *zero;               /* 0 */
     PyObject *coroutine_types;    /* set of types that iscoroutine() has said yes to */
 

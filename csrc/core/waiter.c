@@ -195,7 +195,11 @@ get_wrapped(PyObject *op, void *Py_UNUSED(closure))
     PyObject *code = NULL;
     if (kind->module != NULL) {
         PyObject *path = PyUnicode_FromFormat("%s:%s", kind->module, kind->qualname);
-        code = path == NULL ? NULL : function_find_code(PyUnicode_AsUTF8(path));
+        const char *text = path == NULL ? NULL : PyUnicode_AsUTF8(path);
+        code = text == NULL ? NULL : Py_XNewRef(function_learnt_code(state_of(op), text));
+        if (text != NULL && code == NULL) {
+            code = function_find_code(text); // runs Python
+        }
         Py_XDECREF(path);
     }
     if (code == Py_None) {

@@ -4,9 +4,12 @@
 
 #include "base/check.h"
 #include "core/args.h"
+#include "core/context.h"
+#include "core/function.h"
 #include "core/loop.h"
 #include "core/loop_methods.h"
 #include "core/report.h"
+#include "core/waiter.h"
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
 
@@ -109,15 +112,14 @@ handler_failed(StreamProtocol *self, PyObject *exception, PyObject *transport)
 }
 
 /* The done-callback of the handler's task. */
-static PyObject *
-client_done(PyObject *op, PyObject *task)
+static int
+client_done(core_state *state, PyObject *op, PyObject *task)
 {
     StreamProtocol *self = (StreamProtocol *)op;
-    core_state *state = self->state;
     PyObject *transport = self->client_transport;
     self->client_transport = NULL;
     if (transport == NULL) {
-        Py_RETURN_NONE;
+        return 0;
     }
     int status = state->protocol_checks_cancelled ? streams_is_cancelled(state, task) : 0;
     PyObject *exception = NULL;
@@ -132,12 +134,21 @@ client_done(PyObject *op, PyObject *task)
     }
     Py_XDECREF(exception);
     Py_DECREF(transport);
-    return none_or_null(status);
+    return status;
 }
 
-static PyMethodDef client_done_method = {
-    "connection_made.<locals>.callback", client_done, METH_O, NULL,
+static const waiter_kind client_done_waiter = {
+    .qualname = "StreamReaderProtocol.connection_made.<locals>.callback",
+    .module = "asyncio.streams",
+    .notify = client_done,
 };
+
+int
+stream_protocol_learn(core_state *state)
+{
+    return function_learn_code(
+        state, "asyncio.streams:StreamReaderProtocol.connection_made.<locals>.callback");
+}
 
 /* Runs the coroutine that client_connected_cb returned: 0 or -1. Runs Python. */
 static int
@@ -145,19 +156,16 @@ run_handler(StreamProtocol *self, PyObject *coroutine, PyObject *transport)
 {
     core_state *state = self->state;
     PyObject *task = PyObject_CallMethodOneArg(self->loop, state->name_create_task, coroutine);
-    PyObject *callback = NULL, *answer = NULL;
-    if (task != NULL) {
-        callback = PyCFunction_New(&client_done_method, (PyObject *)self);
-    }
-    if (callback != NULL) {
+    PyObject *context = task == NULL ? NULL : context_take_snapshot(state);
+    int status = -1;
+    if (context != NULL) {
         Py_XSETREF(self->task, Py_NewRef(task));
         Py_XSETREF(self->client_transport, Py_NewRef(transport));
-        answer = PyObject_CallMethodOneArg(task, state->name_add_done_callback, callback);
+        status = waiter_add(state, task, &client_done_waiter, (PyObject *)self, context);
     }
     Py_XDECREF(task);
-    Py_XDECREF(callback);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    Py_XDECREF(context);
+    return status;
 }
 
 /* client_connected_cb(reader, writer): a new reference, or NULL. Runs Python. */

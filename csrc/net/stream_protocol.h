@@ -47,6 +47,9 @@ typedef struct {
     bool is_class_plain;
 } StreamProtocol;
 
+/* Where asyncio's code is that this stands for: 0 or -1. */
+int stream_protocol_learn(core_state *state);
+
 /* Whether the methods here, and drain(), may do the work of asyncio's: 1, 0 or -1. Any object. */
 int stream_protocol_is_plain(core_state *state, PyObject *object);
 

@@ -251,5 +251,7 @@ static PyType_Spec StreamProtocol_spec = {
 int
 stream_protocol_init_type(PyObject *module, core_state *state)
 {
-    return state_add_type(module, &state->StreamProtocol_type, &StreamProtocol_spec, NULL);
+    return stream_protocol_learn(state) < 0
+                   ? -1
+                   : state_add_type(module, &state->StreamProtocol_type, &StreamProtocol_spec, NULL);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import re
 import socket
 import sys
 import weakref
@@ -74,6 +75,17 @@ class TestPrograms:
             writer.write_eof()
             assert await reader.read() == b''
             assert reader.at_eof()
+
+    async def test_the_handlers_task_tells_what_waits_for_it(self, loop, serve):
+        async def handler(reader, writer):
+            shown.set_result(repr(asyncio.current_task()))
+            writer.close()
+
+        shown = loop.create_future()
+        async with serve(handler) as connect:
+            await connect()
+            callback = 'StreamReaderProtocol.connection_made.<locals>.callback()'
+            assert re.search(rf'cb=\[{re.escape(callback)} at .*streams\.py:\d+\]', await shown)
 
     async def test_megabytes(self, loop, serve):
         payload = bytes(range(256)) * 8192
