@@ -328,13 +328,15 @@ async def main():
     streams_port = streams_server.sockets[0].getsockname()[1]
     await many(COUNT // 10)
     await many(COUNT // 10)
-    blocks, fds, live = state()
-    await many(COUNT)
-    blocks_after, fds_after, live_after = state()
-    assert fds_after == fds, (fds, fds_after)
-    assert live_after == live, (live, live_after)
-    # One leaked block each time would be COUNT of them.
-    assert blocks_after - blocks < max(COUNT // 20, 200), (blocks, blocks_after)
+    for attempt in range(3):
+        before = state()
+        await many(COUNT)
+        after = state()
+        # One leaked block each time would be COUNT of them.
+        grows = after[1:] != before[1:] or after[0] - before[0] >= max(COUNT // 20, 200)
+        if not grows:
+            break  # a leak would show every time; what another thread just holds does not
+    assert not grows, (before, after)
     server.close()
     streams_server.close()
     await loop.shutdown_default_executor()
