@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 
@@ -72,3 +73,12 @@ async def test_a_queue_can_be_copied(aio, kind, copied):
     for _ in got:
         other.task_done()
     await other.join()
+
+
+@each_copy
+async def test_what_is_entered_is_not_copied(aio, copied):
+    if aio is asyncio:
+        pytest.skip('it makes a copy, of no use')
+    for one in (aio.TaskGroup(), aio.timeout(1)):
+        with pytest.raises(TypeError, match=f"cannot pickle '{type(one).__name__}' object"):
+            copied(one)
