@@ -631,3 +631,27 @@ async def test_who_awaits_the_children(aio, loop):
     assert not any(child._asyncio_awaited_by for child in children)
     children[2].cancel()
     await asyncio.wait(children[1:])
+
+
+@needs_graph
+async def test_who_awaits_a_child_in_two_ways(aio, loop):
+    child, first, second = (loop.create_future() for _ in range(3))
+    seen = []
+
+    async def wait():
+        outers = [aio.gather(child, first), aio.gather(child, second)]
+        for outer in outers:
+            with pytest.raises(KeyError):
+                await outer
+            seen.append(bool(child._asyncio_awaited_by))
+            if not second.done():
+                second.set_exception(KeyError())
+
+    task = loop.create_task(wait())
+    await asyncio.sleep(0)
+    assert child._asyncio_awaited_by == {task}
+    first.set_exception(KeyError())
+    await task
+    # asyncio forgets it with the first: it keeps a set of who awaits.
+    ours = aio is not asyncio and type(child) is not asyncio.Future
+    assert seen == [ours, False]
