@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 import support
@@ -142,8 +143,19 @@ def test_reuse_port_workers_end_with_their_parent(impl):
 # ------------------------------------------------------------------ ASGI workers
 
 
+def connect(port):
+    """A connection; uvicorn says that it has started before its workers listen."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(('127.0.0.1', port), 60)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+
+
 def get(port):
-    with socket.create_connection(('127.0.0.1', port), 60) as sock:
+    with connect(port) as sock:
         sock.sendall(b'GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n')
         answer = b''.join(iter(lambda: sock.recv(4096), b''))
     pid, kind = answer.decode().split('\r\n\r\n')[1].split()
