@@ -33,14 +33,19 @@ ring_count(const ring *self)
     return self->tail - self->head;
 }
 
+/* Room for one more: 0 or -ENOMEM. */
+static inline int
+ring_make_room(ring *self)
+{
+    return self->tail - self->head == self->capacity ? ring_grow(self) : 0;
+}
+
 static inline int
 ring_put(ring *self, void *entry)
 {
-    if (self->tail - self->head == self->capacity) {
-        int error = ring_grow(self);
-        if (error < 0) {
-            return error;
-        }
+    int error = ring_make_room(self);
+    if (error < 0) {
+        return error;
     }
     self->slots[self->tail++ & (self->capacity - 1)] = entry;
     return 0;
@@ -50,11 +55,9 @@ ring_put(ring *self, void *entry)
 static inline int
 ring_put_first(ring *self, void *entry)
 {
-    if (self->tail - self->head == self->capacity) {
-        int error = ring_grow(self);
-        if (error < 0) {
-            return error;
-        }
+    int error = ring_make_room(self);
+    if (error < 0) {
+        return error;
     }
     self->slots[--self->head & (self->capacity - 1)] = entry;
     return 0;

@@ -9,7 +9,6 @@
 
 #include "core/loop.h"
 
-#include "base/check.h"
 #include "core/handle.h"
 #include "core/loop_methods.h"
 #include "core/task.h"
@@ -91,11 +90,11 @@ loop_get_scheduled(PyObject *op, void *Py_UNUSED(closure))
     qsort(sorted, count, sizeof(*sorted), compare_timers);
     /* Making the list may run the GC, and so Python: the timers must outlive that. */
     for (size_t i = 0; i < count; i++) {
-        Py_INCREF(container_of(sorted[i].node, TimerHandle, node));
+        Py_INCREF(handle_of_node(sorted[i].node));
     }
     PyObject *list = PyList_New((Py_ssize_t)count); // runs Python
     for (size_t i = 0; i < count; i++) {
-        PyObject *handle = (PyObject *)container_of(sorted[i].node, TimerHandle, node);
+        PyObject *handle = handle_of_node(sorted[i].node);
         if (list != NULL) {
             PyList_SET_ITEM(list, (Py_ssize_t)i, Py_NewRef(handle));
         }

@@ -151,26 +151,24 @@ async def _two_addresses(t, port):
     return ports
 
 
-@connect('loop.create_connection(happy_eyeballs_delay=)')
-async def happy_eyeballs(t):
+async def _talk_to_two_addresses(t, **kwargs):
     server, port = await echo_server(t)
     await _two_addresses(t, port)
     transport, client = await t.loop.create_connection(
-        lambda: Client(t.loop), 'two', port, happy_eyeballs_delay=0.2
+        lambda: Client(t.loop), 'two', port, **kwargs
     )
     await talk(t, transport, client)
     await end(server)
+
+
+@connect('loop.create_connection(happy_eyeballs_delay=)')
+async def happy_eyeballs(t):
+    await _talk_to_two_addresses(t, happy_eyeballs_delay=0.2)
 
 
 @connect('loop.create_connection(interleave=)')
 async def interleave(t):
-    server, port = await echo_server(t)
-    await _two_addresses(t, port)
-    transport, client = await t.loop.create_connection(
-        lambda: Client(t.loop), 'two', port, interleave=1
-    )
-    await talk(t, transport, client)
-    await end(server)
+    await _talk_to_two_addresses(t, interleave=1)
 
 
 @connect('loop.create_connection(all_errors=)', since=(3, 12))
