@@ -30,6 +30,20 @@
 #  define STOCK_BASE_SIZE 176
 #endif
 
+/* The words of that base, counted behind the object's head, that hold in asyncio's own structs what
+   a Future or Task of ours keeps there as well. */
+#define STOCK_RESULT_WORD 6 /* and the source traceback, and the cancel message */
+#if PY_VERSION_HEX >= 0x030E0000
+#  define STOCK_CANCELLED_ERROR_WORD 9
+#  define STOCK_FUT_WAITER_WORD 13 /* and the coroutine */
+#elif PY_VERSION_HEX >= 0x030D0000
+#  define STOCK_CANCELLED_ERROR_WORD 9
+#  define STOCK_FUT_WAITER_WORD 12
+#else
+#  define STOCK_CANCELLED_ERROR_WORD 13
+#  define STOCK_FUT_WAITER_WORD 14
+#endif
+
 /* What asyncio itself does differently from version to version, as Modules/_asynciomodule.c. */
 #define TASK_HAS_CONTEXT_AND_EAGER_START (PY_VERSION_HEX >= 0x030C0000)
 #define UNCANCEL_CLEARS_MUST_CANCEL (PY_VERSION_HEX >= 0x030D0000)

@@ -89,35 +89,14 @@ future_set_exception(core_state *state, Future *self, PyObject *exception)
 }
 
 int
-future_set_extra(Future *self, enum future_extra which, PyObject *value)
-{
-    bool is_none = value == NULL || value == Py_None;
-    if (is_none && future_extra(self, which) == NULL) {
-        return 0;
-    }
-    PyObject *extras = PyTuple_New(EXTRA_COUNT);
-    if (extras == NULL) {
-        return -1;
-    }
-    for (int i = 0; i < EXTRA_COUNT; i++) {
-        PyObject *extra = i == (int)which ? value : future_extra(self, (enum future_extra)i);
-        PyTuple_SET_ITEM(extras, i, Py_NewRef(extra == NULL ? Py_None : extra));
-    }
-    Py_XSETREF(self->extras, extras);
-    return 0;
-}
-
-int
 future_cancel(core_state *state, Future *self, PyObject *message)
 {
     self->log_traceback = false;
     if (self->state != FUTURE_PENDING) {
         return 0;
     }
-    if (future_set_extra(self, EXTRA_CANCEL_MESSAGE, message) < 0) {
-        return -1;
-    }
     self->state = FUTURE_CANCELLED;
+    future_set_cancel_message(self, message);
     return future_schedule_callbacks(state, self) < 0 ? -1 : 1;
 }
 
@@ -129,11 +108,10 @@ future_make_cancelled_error(core_state *state, Future *self)
         self->detail = NULL;
         return stored;
     }
-    PyObject *message = future_extra(self, EXTRA_CANCEL_MESSAGE);
-    if (message == NULL) {
+    if (self->cancel_message == NULL) {
         return PyObject_CallNoArgs(state->CancelledError);
     }
-    return PyObject_CallOneArg(state->CancelledError, message);
+    return PyObject_CallOneArg(state->CancelledError, self->cancel_message);
 }
 
 int
@@ -152,7 +130,7 @@ future_get_result(core_state *state, Future *self, PyObject **result)
         return -1;
     }
     self->log_traceback = false;
-    if (!self->has_exception) {
+    if (!future_failed(self)) {
         *result = Py_NewRef(self->outcome == NULL ? Py_None : self->outcome);
         return 0;
     }
@@ -193,9 +171,11 @@ init_source_traceback(core_state *state, Future *self)
         return is_debug < 0 ? -1 : 0;
     }
     PyObject *stack = PyObject_CallNoArgs(state->extract_stack);
-    int status = stack == NULL ? -1 : future_set_extra(self, EXTRA_SOURCE_TRACEBACK, stack);
-    Py_XDECREF(stack);
-    return status;
+    if (stack == NULL) {
+        return -1;
+    }
+    Py_XSETREF(self->source_traceback, stack);
+    return 0;
 }
 
 int
@@ -214,7 +194,8 @@ future_init(core_state *state, Future *self, PyObject *loop)
     Py_CLEAR(self->waiters);
     Py_CLEAR(self->outcome);
     Py_CLEAR(self->detail);
-    Py_CLEAR(self->extras);
+    Py_CLEAR(self->source_traceback);
+    Py_CLEAR(self->cancel_message);
     self->state = FUTURE_PENDING;
     self->has_exception = self->log_traceback = false;
     self->is_blocking = false;
@@ -251,12 +232,12 @@ future_new(Loop *loop)
 void
 future_finalize(Future *self)
 {
-    if (!self->log_traceback) {
+    if (!self->log_traceback || !future_failed(self)) {
         return;
     }
     self->log_traceback = false;
     report_unretrieved(future_state_of(self), self->loop, (PyObject *)self, self->outcome,
-                       future_extra(self, EXTRA_SOURCE_TRACEBACK));
+                       self->source_traceback);
 }
 
 /* asyncio's own type under ours, for an object of ours or of a subclass. */
@@ -287,9 +268,6 @@ future_traverse(PyObject *op, visitproc visit, void *arg)
     }
     Py_VISIT(self->loop);
     Py_VISIT(self->waiters);
-    Py_VISIT(self->outcome);
-    Py_VISIT(self->detail);
-    Py_VISIT(self->extras);
     return 0;
 }
 
@@ -304,6 +282,7 @@ future_clear(PyObject *op)
     Py_XDECREF(loop);
     Py_CLEAR(self->outcome);
     Py_CLEAR(self->detail);
-    Py_CLEAR(self->extras);
+    Py_CLEAR(self->source_traceback);
+    Py_CLEAR(self->cancel_message);
     return stock_base_of(op)->tp_clear(op);
 }

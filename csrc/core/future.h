@@ -1,7 +1,9 @@
 /* future.h -- a result that is not there yet, and who waits for it.
 
    A Future is an asyncio.Future to isinstance and to every tool: the first STOCK_BASE_SIZE bytes
-   are asyncio's own fields, which stay zero but for 3.14's awaited-by set; ours follow.
+   are asyncio's own fields. What asyncio keeps in one of these in the same meaning is there with us,
+   too, and asyncio's own tp_traverse visits it; the others stay zero but for 3.14's awaited-by set.
+   Its loop is among these: asyncio's methods take a Future of ours for one not initialized.
 
    Invariants (future_check, debug builds)
    1. state is PENDING until exactly one of set_result, set_exception and cancel; never back.
@@ -11,7 +13,7 @@
    4. is_own says that loop is one of our Loops.
    5. outcome is the result, or where has_exception the exception, of a finished future; detail is
       that exception's traceback, or of a cancelled future the CancelledError to raise again.
-   6. extras is NULL, or a tuple of what few futures have, by future_extra; None for none.
+   6. source_traceback and cancel_message are NULL for none.
    The struct is what a sleeping task weighs, twice: a field more is 16 bytes in each of the two.
    Ownership: every field is a reference of ours.
    Source: asyncio.Future (Lib/asyncio/futures.py, Modules/_asynciomodule.c). */
@@ -32,20 +34,28 @@ enum future_state {
     FUTURE_FINISHED,
 };
 
-enum future_extra {
-    EXTRA_SOURCE_TRACEBACK,
-    EXTRA_CANCEL_MESSAGE,
-    EXTRA_COUNT,
-};
-
 typedef struct {
     PyObject_HEAD
-    char stock_fields[STOCK_BASE_SIZE - sizeof(PyObject)];
+    union {
+        void *stock_words[(STOCK_BASE_SIZE - sizeof(PyObject)) / sizeof(void *)];
+        struct {
+            void *before_result[STOCK_RESULT_WORD];
+            PyObject *outcome;
+            PyObject *source_traceback;
+            PyObject *cancel_message;
+        };
+        struct {
+            void *before_cancelled_error[STOCK_CANCELLED_ERROR_WORD];
+            PyObject *detail;
+        };
+        struct { /* a Task's */
+            void *before_fut_waiter[STOCK_FUT_WAITER_WORD];
+            PyObject *fut_waiter;
+            PyObject *coro;
+        };
+    };
     PyObject *loop;
     PyObject *waiters;
-    PyObject *outcome;
-    PyObject *detail;
-    PyObject *extras;
     uint8_t state;
     bool is_own;
     bool is_blocking; /* _asyncio_future_blocking */
@@ -62,6 +72,14 @@ static inline bool
 future_is_alive(const Future *self)
 {
     return self->loop != NULL;
+}
+
+/* Whether it is finished by an exception. asyncio's own methods, called on a Future of ours, may
+   have put something else in the place of that, or nothing. */
+static inline bool
+future_failed(const Future *self)
+{
+    return self->has_exception && self->outcome != NULL && PyExceptionInstance_Check(self->outcome);
 }
 
 /* The loop, where it is one of ours, or NULL. */
@@ -86,15 +104,12 @@ future_state_of(const Future *self)
     return self->is_own ? ((Loop *)self->loop)->state : state_of((PyObject *)self);
 }
 
-/* One of the extras, borrowed, or NULL; setting it to NULL or None drops it: 0 or -1. */
-static inline PyObject *
-future_extra(const Future *self, enum future_extra which)
+/* Sets the message of cancel(), NULL or None for none. */
+static inline void
+future_set_cancel_message(Future *self, PyObject *message)
 {
-    PyObject *value = self->extras == NULL ? NULL : PyTuple_GET_ITEM(self->extras, which);
-    return value == Py_None ? NULL : value;
+    Py_XSETREF(self->cancel_message, message == Py_None ? NULL : Py_XNewRef(message));
 }
-
-int future_set_extra(Future *self, enum future_extra which, PyObject *value);
 
 /* A pending Future on one of our loops. */
 PyObject *future_new(Loop *loop);
@@ -209,9 +224,10 @@ PyObject *future_get_awaited_by(PyObject *self, void *closure);
     {"_exception", future_get_outcome, NULL, NULL, "exception"},                             \
     {"_log_traceback", future_get_log_traceback, future_set_log_traceback, NULL, NULL},      \
     FUTURE_AWAITED_BY_GETSET                                                                 \
-    {"_source_traceback", future_get_extra, NULL, NULL, (void *)EXTRA_SOURCE_TRACEBACK},     \
-    {"_cancel_message", future_get_extra, future_set_cancel_message, NULL,                   \
-     (void *)EXTRA_CANCEL_MESSAGE}
+    {"_source_traceback", future_get_object, NULL, NULL,                                     \
+     (void *)offsetof(Future, source_traceback)},                                            \
+    {"_cancel_message", future_get_object, future_write_cancel_message, NULL,                \
+     (void *)offsetof(Future, cancel_message)}
 
 PyObject *future_get_state(PyObject *self, void *closure);
 PyObject *future_get_blocking(PyObject *self, void *closure);
@@ -221,8 +237,7 @@ PyObject *future_get_outcome(PyObject *self, void *exception);
 PyObject *future_get_callbacks(PyObject *self, void *closure);
 PyObject *future_get_log_traceback(PyObject *self, void *closure);
 int future_set_log_traceback(PyObject *self, PyObject *value, void *closure);
-PyObject *future_get_extra(PyObject *self, void *which);
-int future_set_cancel_message(PyObject *self, PyObject *value, void *closure);
+int future_write_cancel_message(PyObject *self, PyObject *value, void *closure);
 PyObject *Future_result(PyObject *self, PyObject *unused);
 PyObject *Future_exception(PyObject *self, PyObject *unused);
 PyObject *Future_done(PyObject *self, PyObject *unused);

@@ -70,7 +70,7 @@ Future_exception(PyObject *op, PyObject *Py_UNUSED(unused))
     if (self->state == FUTURE_CANCELLED) {
         return future_result(state, self); /* raises */
     }
-    if (!self->has_exception) {
+    if (!future_failed(self)) {
         Py_RETURN_NONE;
     }
     self->log_traceback = false;
@@ -268,18 +268,14 @@ future_set_log_traceback(PyObject *op, PyObject *value, void *Py_UNUSED(closure)
     return is_true;
 }
 
-PyObject *
-future_get_extra(PyObject *op, void *which)
-{
-    PyObject *value = future_extra((Future *)op, (enum future_extra)(intptr_t)which);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
 int
-future_set_cancel_message(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+future_write_cancel_message(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return refuse_delete(value) < 0 ? -1
-                                    : future_set_extra((Future *)op, EXTRA_CANCEL_MESSAGE, value);
+    if (refuse_delete(value) < 0) {
+        return -1;
+    }
+    future_set_cancel_message((Future *)op, value);
+    return 0;
 }
 
 PyObject *
@@ -375,15 +371,18 @@ Future_finalize(PyObject *op)
     future_finalize((Future *)op);
 }
 
-/* Whether the stock base holds nothing, as it does but for 3.14's awaited-by set and a task that
-   was registered by asyncio's own _register_task. */
+/* Whether the stock base holds nothing but what is ours, as it does but for 3.14's awaited-by set
+   and a task that was registered by asyncio's own _register_task. */
 static bool
 stock_part_is_zero(const Future *self)
 {
-    uint64_t words[sizeof(self->stock_fields) / sizeof(uint64_t)], any = 0;
-    memcpy(words, self->stock_fields, sizeof(words));
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        any |= words[i];
+    Future others;
+    memcpy(others.stock_words, self->stock_words, sizeof(others.stock_words));
+    others.outcome = others.source_traceback = others.cancel_message = others.detail = NULL;
+    others.fut_waiter = others.coro = NULL;
+    uintptr_t any = 0;
+    for (size_t i = 0; i < sizeof(others.stock_words) / sizeof(others.stock_words[0]); i++) {
+        any |= (uintptr_t)others.stock_words[i];
     }
     return any == 0;
 }

@@ -60,11 +60,11 @@ init_task(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObjec
         Py_INCREF(context);
     }
     Py_XSETREF(self->context, context);
-    Py_CLEAR(self->fut_waiter);
+    Py_CLEAR(self->future.fut_waiter);
     self->future.task_must_cancel = false;
     self->future.task_log_destroy_pending = true;
     self->future.task_cancels_requested = 0;
-    Py_XSETREF(self->coro, Py_NewRef(coro));
+    Py_XSETREF(self->future.coro, Py_NewRef(coro));
     if (name == NULL || name == Py_None) {
         if (self->future.task_has_name) {
             self->future.task_has_name = false;
@@ -120,8 +120,8 @@ task_cancel(core_state *state, Task *self, PyObject *message)
         return 0;
     }
     self->future.task_cancels_requested++;
-    if (self->fut_waiter != NULL) {
-        PyObject *waiter = Py_NewRef(self->fut_waiter);
+    if (self->future.fut_waiter != NULL) {
+        PyObject *waiter = Py_NewRef(self->future.fut_waiter);
         int is_cancelled;
         if (Py_IS_TYPE(waiter, state->Future_type)) {
             is_cancelled = future_cancel(state, (Future *)waiter, message);
@@ -137,7 +137,8 @@ task_cancel(core_state *state, Task *self, PyObject *message)
         }
     }
     self->future.task_must_cancel = true;
-    return future_set_extra(&self->future, EXTRA_CANCEL_MESSAGE, message) < 0 ? -1 : 1;
+    future_set_cancel_message(&self->future, message);
+    return 1;
 }
 
 int
@@ -274,7 +275,7 @@ Task_set_exception(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(exception))
 static PyObject *
 Task_get_coro(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *coro = ((Task *)op)->coro;
+    PyObject *coro = ((Future *)op)->coro;
     return Py_NewRef(coro == NULL ? Py_None : coro);
 }
 
@@ -351,7 +352,7 @@ get_coro(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_fut_waiter(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *waiter = ((Task *)op)->fut_waiter;
+    PyObject *waiter = ((Future *)op)->fut_waiter;
     return Py_NewRef(waiter == NULL ? Py_None : waiter);
 }
 
@@ -368,7 +369,7 @@ Task_finalize(PyObject *op)
     if (self->future.state == FUTURE_PENDING && self->future.task_log_destroy_pending
         && future_is_alive(&self->future)) {
         report_destroyed_pending(future_state_of(&self->future), self->future.loop, op,
-                                 future_extra(&self->future, EXTRA_SOURCE_TRACEBACK));
+                                 self->future.source_traceback);
         llist_remove(&self->node); /* whoever resurrects it: asyncio has forgotten it, too */
     }
     future_finalize(&self->future);
@@ -378,12 +379,10 @@ static int
 Task_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Task *self = (Task *)op;
-    Py_VISIT(self->coro);
     Py_VISIT(self->context);
     if (self->future.task_has_name) {
         Py_VISIT(self->label.name);
     }
-    Py_VISIT(self->fut_waiter);
     return future_traverse(op, visit, arg);
 }
 
@@ -392,14 +391,14 @@ task_clear(PyObject *op)
 {
     Task *self = (Task *)op;
     llist_remove(&self->node);
-    Py_CLEAR(self->coro);
+    Py_CLEAR(self->future.coro);
     Py_CLEAR(self->context);
     if (self->future.task_has_name) {
         self->future.task_has_name = false;
         Py_CLEAR(self->label.name);
     }
     self->label.number = 0;
-    Py_CLEAR(self->fut_waiter);
+    Py_CLEAR(self->future.fut_waiter);
     return future_clear(op);
 }
 

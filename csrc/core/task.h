@@ -7,7 +7,7 @@
    Invariants
    1. A pending task is in exactly one of: the ring (to be stepped), a future's waiters
       (fut_waiter is that future, not done), running, or given up by everyone.
-   2. fut_waiter is what the last step yielded, until the next step begins.
+   2. future.fut_waiter is what the last step yielded, until the next step begins.
    3. The node is linked in core_state.tasks from creation until the task is done or freed.
    Source: asyncio.Task (Lib/asyncio/tasks.py, Modules/_asynciomodule.c). */
 
@@ -23,13 +23,11 @@
 
 typedef struct {
     Future future;
-    PyObject *coro;
     PyObject *context;         /* as core/context.h stores it: perhaps a snapshot */
     union {                    /* the name is "Task-<number>" until somebody asks or sets it */
         unsigned long long number;
         PyObject *name;        /* owned, where future.task_has_name */
     } label;
-    PyObject *fut_waiter;
     llist_node node;
 } Task;
 

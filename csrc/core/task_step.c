@@ -64,11 +64,11 @@ throw_soon(core_state *state, Task *self, PyObject *yielded_steal, const char *f
 static int
 set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
 {
-    Py_XSETREF(self->fut_waiter, yielded);
+    Py_XSETREF(self->future.fut_waiter, yielded);
     if (!self->future.task_must_cancel) {
         return 0;
     }
-    PyObject *message = future_extra(&self->future, EXTRA_CANCEL_MESSAGE);
+    PyObject *message = self->future.cancel_message;
     message = Py_NewRef(message == NULL ? Py_None : message);
     yielded = Py_NewRef(yielded);
     // runs Python
@@ -237,7 +237,7 @@ finish_with_result(core_state *state, Task *self, PyObject *result)
     task_done(self);
     if (self->future.task_must_cancel) {
         self->future.task_must_cancel = false; /* cancelled right before it returned */
-        PyObject *message = Py_XNewRef(future_extra(&self->future, EXTRA_CANCEL_MESSAGE));
+        PyObject *message = Py_XNewRef(self->future.cancel_message);
         int status = future_cancel(state, &self->future, message);
         Py_XDECREF(message);
         return status < 0 ? -1 : 0;
@@ -307,8 +307,8 @@ step(core_state *state, Task *self, PyObject *exception)
         }
         self->future.task_must_cancel = false;
     }
-    Py_CLEAR(self->fut_waiter);
-    PyObject *coro = Py_XNewRef(self->coro);
+    Py_CLEAR(self->future.fut_waiter);
+    PyObject *coro = Py_XNewRef(self->future.coro);
     if (coro == NULL) {
         Py_XDECREF(exception);
         PyErr_SetString(PyExc_RuntimeError, "uninitialized Task object");
@@ -354,7 +354,7 @@ task_exception_of(core_state *state, PyObject *future)
 static int
 resume(core_state *state, Task *self)
 {
-    PyObject *waiter = self->fut_waiter;
+    PyObject *waiter = self->future.fut_waiter;
     if (waiter == NULL) {
         return step(state, self, NULL);
     }
@@ -476,7 +476,7 @@ task_start_eagerly(core_state *state, Task *self)
         Py_DECREF(previous);
     }
     if (self->future.state != FUTURE_PENDING) {
-        Py_CLEAR(self->coro); /* done at once: as asyncio, it lets go of its coroutine */
+        Py_CLEAR(self->future.coro); /* done at once: as asyncio, it lets go of its coroutine */
     }
     Py_DECREF(loop);
     return status;

@@ -814,6 +814,62 @@ class TestPrivateAttributes:
             delattr(fut, name)
 
 
+class TestReferences:
+    """What the garbage collector is told: each reference, once."""
+
+    def count(self, owner, *objects):
+        referents = gc.get_referents(owner)
+        return [sum(each is one for each in referents) for one in objects]
+
+    def test_of_a_future(self, loop, make):
+        fut, result = make(), object()
+        assert self.count(fut, loop) == [1]
+        fut.set_result(result)
+        assert self.count(fut, loop, result) == [1, 1]
+
+    def test_of_one_that_failed(self, loop, make):
+        fut, error = make(), None
+        try:
+            raise KeyError
+        except KeyError as exc:
+            error = exc
+        trace = error.__traceback__
+        fut.set_exception(error)
+        assert self.count(fut, error, trace) == [1, 1]
+        with pytest.raises(KeyError):
+            fut.result()
+        assert self.count(fut, error, trace) == [1, 0]
+
+    def test_of_a_cancelled_one(self, make):
+        fut, message = make(), object()
+        fut.cancel(message)
+        assert self.count(fut, message) == [1]
+
+    def test_of_one_in_debug_mode(self, loop, make):
+        loop.set_debug(True)
+        fut = make()
+        assert self.count(fut, fut._source_traceback) == [1]
+
+    def test_of_a_task(self, loop):
+        raised = asyncio.CancelledError()
+
+        async def wait():
+            try:
+                await fut
+            except asyncio.CancelledError:
+                raise raised from None
+
+        fut, coro = loop.create_future(), wait()
+        task = loop.create_task(coro)
+        support.run_once(loop)
+        assert self.count(task, loop, coro, fut) == [1, 1, 1]
+        task.cancel('message')
+        support.run_once(loop)
+        support.run_once(loop)
+        assert task.cancelled()
+        assert self.count(task, loop, coro, fut, raised) == [1, 1, 0, 1]
+
+
 class TestEndOfLife:
     def test_exception_never_retrieved(self, loop, make):
         fut = make()
