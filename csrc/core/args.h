@@ -1,4 +1,4 @@
-/* args.h -- arguments of methods like call_soon(callback, *args, context=None).
+/* args.h -- methods that take their arguments as a vectorcall gives them, and binding these.
 
    Source: the signatures of asyncio.BaseEventLoop; the errors say what Python's own would. */
 
@@ -14,6 +14,11 @@
 /* An entry of a PyMethodDef that takes a vectorcall's arguments. */
 #define FAST_METHOD(function)                                                                \
     (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
+
+/* A method that is in another file than its type's table: of such an entry, and of any other. */
+#define DECLARE_FAST_METHOD(function)                                                        \
+    PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+#define DECLARE_METHOD(function) PyObject *function(PyObject *self, PyObject *argument)
 
 enum { ARGS_MAX_LEADING = 2 };
 

@@ -173,7 +173,7 @@ PyObject *
 awaitable_exception(core_state *state, PyObject *future)
 {
     return future_is_exact(state, future)
-               ? Future_exception(future, NULL)
+               ? future_exception(state, (Future *)future)
                : PyObject_CallMethodNoArgs(future, state->name_exception);
 }
 

@@ -1,15 +1,34 @@
-/* future.c -- the states of a Future, its outcome and its life. */
+/* future.c -- the states of a Future and its outcome.
+
+   Source: future_set_result, future_set_exception, future_cancel and future_get_result of
+   Modules/_asynciomodule.c. */
 
 #include "core/future.h"
 
-#include "base/check.h"
-#include "core/report.h"
+/* For whom asks for an outcome that is in no state to be had. */
+static PyObject *
+refuse(core_state *state, const char *reason)
+{
+    PyErr_SetString(state->InvalidStateError, reason);
+    return NULL;
+}
 
-static int
-check_pending(core_state *state, Future *self)
+static const char not_initialized[] = "Future object is not initialized.";
+
+int
+future_ensure_alive(const Future *self)
 {
     if (!future_is_alive(self)) {
-        PyErr_SetString(PyExc_RuntimeError, "Future object is not initialized.");
+        PyErr_SetString(PyExc_RuntimeError, not_initialized);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+check_pending(core_state *state, const Future *self)
+{
+    if (future_ensure_alive(self) < 0) {
         return -1;
     }
     if (self->state != FUTURE_PENDING) {
@@ -147,8 +166,7 @@ PyObject *
 future_result(core_state *state, Future *self)
 {
     if (!future_is_alive(self)) {
-        PyErr_SetString(state->InvalidStateError, "Future object is not initialized.");
-        return NULL;
+        return refuse(state, not_initialized);
     }
     PyObject *result;
     int kind = future_get_result(state, self, &result);
@@ -159,130 +177,21 @@ future_result(core_state *state, Future *self)
     return kind == 0 ? result : NULL;
 }
 
-/* Takes the traceback of the caller where the loop is in debug mode. Runs Python. */
-static int
-init_source_traceback(core_state *state, Future *self)
-{
-    if (self->is_own && loop_debug_is_plain_off(future_own_loop(self))) {
-        return 0;
-    }
-    int is_debug = loop_is_debug(state, self->loop);
-    if (is_debug <= 0 || interpreter_is_finalizing()) {
-        return is_debug < 0 ? -1 : 0;
-    }
-    PyObject *stack = PyObject_CallNoArgs(state->extract_stack);
-    if (stack == NULL) {
-        return -1;
-    }
-    Py_XSETREF(self->source_traceback, stack);
-    return 0;
-}
-
-int
-future_refuse_second_init(const Future *self, const char *type_name)
-{
-    if (FUTURE_REFUSES_SECOND_INIT && future_is_alive(self)) {
-        PyErr_Format(PyExc_RuntimeError, "%s object is already initialized", type_name);
-        return -1;
-    }
-    return 0;
-}
-
-int
-future_init(core_state *state, Future *self, PyObject *loop)
-{
-    Py_CLEAR(self->waiters);
-    Py_CLEAR(self->outcome);
-    Py_CLEAR(self->detail);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->cancel_message);
-    self->state = FUTURE_PENDING;
-    self->has_exception = self->log_traceback = false;
-    self->is_blocking = false;
-    loop = loop == Py_None ? PyObject_CallNoArgs(state->get_event_loop) : Py_NewRef(loop);
-    if (loop == NULL) {
-        return -1;
-    }
-    self->is_own = loop_cast(state, loop) != NULL;
-    Py_XSETREF(self->loop, loop);
-    return init_source_traceback(state, self);
-}
-
 PyObject *
-future_new(Loop *loop)
+future_exception(core_state *state, Future *self)
 {
-    core_state *state = loop->state;
-    Future *self = (Future *)loop_free_list_take(&loop->free_futures, state->Future_type);
-    if (self == NULL) {
-        self = (Future *)state->Future_type->tp_alloc(state->Future_type, 0);
-        if (self == NULL) {
-            return NULL;
-        }
+    if (!future_is_alive(self)) {
+        return refuse(state, not_initialized);
     }
-    LIVE_ADD(state, LIVE_FUTURE);
-    self->is_own = true;
-    self->loop = Py_NewRef((PyObject *)loop);
-    if (init_source_traceback(state, self) < 0) {
-        Py_DECREF(self);
-        return NULL;
+    if (self->state == FUTURE_PENDING) {
+        return refuse(state, "Exception is not set.");
     }
-    return (PyObject *)self;
-}
-
-void
-future_finalize(Future *self)
-{
-    if (!self->log_traceback || !future_failed(self)) {
-        return;
+    if (self->state == FUTURE_CANCELLED) {
+        return future_result(state, self); /* raises */
+    }
+    if (!future_failed(self)) {
+        Py_RETURN_NONE;
     }
     self->log_traceback = false;
-    report_unretrieved(future_state_of(self), self->loop, (PyObject *)self, self->outcome,
-                       self->source_traceback);
-}
-
-/* asyncio's own type under ours, for an object of ours or of a subclass. */
-static PyTypeObject *
-stock_base_of(PyObject *op)
-{
-    PyTypeObject *type = Py_TYPE(op);
-    while (type->tp_dealloc != future_dealloc) {
-        type = type->tp_base;
-    }
-    while (type->tp_dealloc == future_dealloc) {
-        type = type->tp_base;
-    }
-    return type;
-}
-
-int
-future_traverse(PyObject *op, visitproc visit, void *arg)
-{
-    Future *self = (Future *)op;
-    PyTypeObject *stock = stock_base_of(op);
-    int status = stock->tp_traverse(op, visit, arg);
-    if (status != 0) {
-        return status;
-    }
-    if (!PyType_HasFeature(stock, Py_TPFLAGS_HEAPTYPE)) {
-        Py_VISIT(Py_TYPE(op)); /* asyncio's static types, to 3.11, do not visit it */
-    }
-    Py_VISIT(self->loop);
-    Py_VISIT(self->waiters);
-    return 0;
-}
-
-int
-future_clear(PyObject *op)
-{
-    Future *self = (Future *)op;
-    PyObject *waiters = self->waiters, *loop = self->loop;
-    self->waiters = self->loop = NULL;
-    self->is_own = false;
-    Py_XDECREF(waiters);
-    Py_XDECREF(loop);
-    Py_CLEAR(self->outcome);
-    Py_CLEAR(self->detail);
-    Py_CLEAR(self->source_traceback);
-    Py_CLEAR(self->cancel_message);
-    return stock_base_of(op)->tp_clear(op);
+    return Py_NewRef(self->outcome);
 }

@@ -68,11 +68,15 @@ typedef struct {
     int task_cancels_requested;
 } Future;
 
+/* Whether __init__ has been called, and the GC has not taken it apart. */
 static inline bool
 future_is_alive(const Future *self)
 {
     return self->loop != NULL;
 }
+
+/* RuntimeError where it is not: 0 or -1. */
+int future_ensure_alive(const Future *self);
 
 /* Whether it is finished by an exception. asyncio's own methods, called on a Future of ours, may
    have put something else in the place of that, or nothing. */
@@ -111,15 +115,6 @@ future_set_cancel_message(Future *self, PyObject *message)
     Py_XSETREF(self->cancel_message, message == Py_None ? NULL : Py_XNewRef(message));
 }
 
-/* A pending Future on one of our loops. */
-PyObject *future_new(Loop *loop);
-
-/* What __init__ does; loop may be None. Runs Python. */
-int future_init(core_state *state, Future *self, PyObject *loop);
-
-/* From 3.15 on __init__ refuses to run twice: 0, or -1 with RuntimeError. */
-int future_refuse_second_init(const Future *self, const char *type_name);
-
 /* The state changes. 0, or -1 with InvalidStateError or what scheduling a callback raised;
    future_cancel 1 where it cancelled, 0 where it was done. */
 int future_set_result(core_state *state, Future *self, PyObject *result);
@@ -132,6 +127,9 @@ int future_get_result(core_state *state, Future *self, PyObject **result);
 
 /* As result(): the result, or NULL with the exception raised. */
 PyObject *future_result(core_state *state, Future *self);
+
+/* As exception(): the exception that was set, or None. */
+PyObject *future_exception(core_state *state, Future *self);
 
 /* A new CancelledError for this future, the stored one if there is one. */
 PyObject *future_make_cancelled_error(core_state *state, Future *self);
@@ -176,15 +174,24 @@ Py_ssize_t future_remove_callback(core_state *state, Future *self, PyObject *cal
 int future_call_soon(core_state *state, PyObject *loop, PyObject *callback, PyObject *argument,
                      PyObject *context);
 
+/* How one comes to be, what it refers to, and how it ends: core/future_life.c.
+
+   A pending Future on one of our loops. */
+PyObject *future_new(Loop *loop);
+
+/* What __init__ does; loop may be None. Runs Python. */
+int future_init(core_state *state, Future *self, PyObject *loop);
+
+/* From 3.15 on __init__ refuses to run twice: 0, or -1 with RuntimeError. */
+int future_refuse_second_init(const Future *self, const char *type_name);
+
 /* "... exception was never retrieved", where that is so. Keeps the pending exception. */
 void future_finalize(Future *self);
 
-/* tp_dealloc of Future and Task. */
-void future_dealloc(PyObject *self);
-
-/* traverse and clear of our fields and of the stock base's. */
+/* traverse and clear of our fields and of the stock base's; tp_dealloc of Future and Task. */
 int future_traverse(PyObject *self, visitproc visit, void *arg);
 int future_clear(PyObject *self);
+void future_dealloc(PyObject *self);
 
 /* The iterator that `await` takes (core/future_iter.c). */
 PyObject *future_iter_new(PyObject *future);
@@ -192,64 +199,6 @@ PyObject *future_iter_new(PyObject *future);
 /* Raises StopIteration(value), for an iterator that returned it. */
 void future_raise_stop_iteration_steal(PyObject *value);
 int future_iter_init_type(PyObject *module, core_state *state);
-
-/* Methods and attributes that a Task has as well (core/future_type.c). */
-#define FUTURE_SHARED_METHODS                                                                \
-    {"result", Future_result, METH_NOARGS, Future_result_doc},                               \
-    {"exception", Future_exception, METH_NOARGS, Future_exception_doc},                      \
-    {"done", Future_done, METH_NOARGS, Future_done_doc},                                     \
-    {"cancelled", Future_cancelled, METH_NOARGS, Future_cancelled_doc},                      \
-    {"get_loop", Future_get_loop, METH_NOARGS, Future_get_loop_doc},                         \
-    {"add_done_callback", (PyCFunction)(void (*)(void))Future_add_done_callback,             \
-     METH_FASTCALL | METH_KEYWORDS, Future_add_done_callback_doc},                           \
-    {"remove_done_callback", Future_remove_done_callback, METH_O,                            \
-     Future_remove_done_callback_doc},                                                       \
-    {"_make_cancelled_error", Future_make_cancelled_error, METH_NOARGS,                      \
-     Future_make_cancelled_error_doc},                                                       \
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."}
-
-/* Their attributes; get_object's closure is the offset of an owned object. */
-#if FUTURE_HAS_AWAITED_BY
-#  define FUTURE_AWAITED_BY_GETSET {"_asyncio_awaited_by", future_get_awaited_by, NULL, NULL, NULL},
-PyObject *future_get_awaited_by(PyObject *self, void *closure);
-#else
-#  define FUTURE_AWAITED_BY_GETSET
-#endif
-#define FUTURE_SHARED_GETSET                                                                 \
-    {"_state", future_get_state, NULL, NULL, NULL},                                          \
-    {"_asyncio_future_blocking", future_get_blocking, future_set_blocking, NULL, NULL},      \
-    {"_loop", future_get_object, NULL, NULL, (void *)offsetof(Future, loop)},                \
-    {"_callbacks", future_get_callbacks, NULL, NULL, NULL},                                  \
-    {"_result", future_get_outcome, NULL, NULL, NULL},                                       \
-    {"_exception", future_get_outcome, NULL, NULL, "exception"},                             \
-    {"_log_traceback", future_get_log_traceback, future_set_log_traceback, NULL, NULL},      \
-    FUTURE_AWAITED_BY_GETSET                                                                 \
-    {"_source_traceback", future_get_object, NULL, NULL,                                     \
-     (void *)offsetof(Future, source_traceback)},                                            \
-    {"_cancel_message", future_get_object, future_write_cancel_message, NULL,                \
-     (void *)offsetof(Future, cancel_message)}
-
-PyObject *future_get_state(PyObject *self, void *closure);
-PyObject *future_get_blocking(PyObject *self, void *closure);
-int future_set_blocking(PyObject *self, PyObject *value, void *closure);
-PyObject *future_get_object(PyObject *self, void *offset);
-PyObject *future_get_outcome(PyObject *self, void *exception);
-PyObject *future_get_callbacks(PyObject *self, void *closure);
-PyObject *future_get_log_traceback(PyObject *self, void *closure);
-int future_set_log_traceback(PyObject *self, PyObject *value, void *closure);
-int future_write_cancel_message(PyObject *self, PyObject *value, void *closure);
-PyObject *Future_result(PyObject *self, PyObject *unused);
-PyObject *Future_exception(PyObject *self, PyObject *unused);
-PyObject *Future_done(PyObject *self, PyObject *unused);
-PyObject *Future_cancelled(PyObject *self, PyObject *unused);
-PyObject *Future_get_loop(PyObject *self, PyObject *unused);
-PyObject *Future_add_done_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                   PyObject *kwnames);
-PyObject *Future_remove_done_callback(PyObject *self, PyObject *callback);
-PyObject *Future_make_cancelled_error(PyObject *self, PyObject *unused);
-extern const char Future_result_doc[], Future_exception_doc[], Future_done_doc[],
-    Future_cancelled_doc[], Future_get_loop_doc[], Future_add_done_callback_doc[],
-    Future_remove_done_callback_doc[], Future_make_cancelled_error_doc[];
 
 int future_init_type(PyObject *module, core_state *state);
 

@@ -22,8 +22,7 @@ PyObject *
 future_iter_new(PyObject *op)
 {
     Future *future = (Future *)op;
-    if (!future_is_alive(future)) {
-        PyErr_SetString(PyExc_RuntimeError, "Future object is not initialized.");
+    if (future_ensure_alive(future) < 0) {
         return NULL;
     }
     core_state *state = future_state_of(future);

@@ -4,19 +4,13 @@
 
 #include "core/loop_methods.h"
 
+#include "core/attributes.h"
 #include "core/loop.h"
-
-static PyObject *
-get_object(PyObject *op, void *offset)
-{
-    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
 
 static int
 set_object(PyObject *op, PyObject *value, void *offset)
 {
-    PyObject **place = (PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
+    PyObject **place = attribute_field(op, offset);
     PyObject *old = *place;
     *place = Py_NewRef(value == NULL ? Py_None : value);
     Py_XDECREF(old);
@@ -41,12 +35,6 @@ set_thread_id(PyObject *op, PyObject *value, void *offset)
     }
     ((Loop *)op)->is_running = value != NULL && value != Py_None;
     return 0;
-}
-
-static PyObject *
-get_bool(PyObject *op, void *offset)
-{
-    return PyBool_FromLong(*(bool *)((char *)op + (Py_ssize_t)(intptr_t)offset));
 }
 
 static int
@@ -94,14 +82,18 @@ get_poller_name(PyObject *op, void *Py_UNUSED(closure))
 }
 
 PyGetSetDef loop_attributes[] = {
-    {"_debug", get_object, set_debug, NULL, (void *)offsetof(Loop, debug)},
-    {"_thread_id", get_object, set_thread_id, NULL, (void *)offsetof(Loop, thread_id_object)},
-    {"_task_factory", get_object, set_object, NULL, (void *)offsetof(Loop, task_factory)},
-    {"_current_handle", get_object, set_object, NULL, (void *)offsetof(Loop, current_handle)},
-    {"_stopping", get_bool, set_stopping, NULL, (void *)offsetof(Loop, is_stopping)},
-    {"_closed", get_bool, set_closed, NULL, (void *)offsetof(Loop, is_closed)},
+    {"_debug", attribute_get_object, set_debug, NULL, (void *)offsetof(Loop, debug)},
+    {"_thread_id", attribute_get_object, set_thread_id, NULL,
+     (void *)offsetof(Loop, thread_id_object)},
+    {"_task_factory", attribute_get_object, set_object, NULL,
+     (void *)offsetof(Loop, task_factory)},
+    {"_current_handle", attribute_get_object, set_object, NULL,
+     (void *)offsetof(Loop, current_handle)},
+    {"_stopping", attribute_get_bool, set_stopping, NULL, (void *)offsetof(Loop, is_stopping)},
+    {"_closed", attribute_get_bool, set_closed, NULL, (void *)offsetof(Loop, is_closed)},
     {"_ready", loop_get_ready, set_ignored, "A copy of the callbacks that are ready.", NULL},
-    {"_scheduled", loop_get_scheduled, set_ignored, "A copy of the timers, the first due first.", NULL},
+    {"_scheduled", loop_get_scheduled, set_ignored,
+     "A copy of the timers, the first due first.", NULL},
     {"_timer_cancelled_count", get_zero, set_ignored, NULL, NULL},
     {"_poller", get_poller_name, NULL, "The name of the poller: epoll, kqueue or poll.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -10,10 +10,6 @@
 
 #include "core/args.h"
 
-#define DECLARE_FAST_METHOD(function)                                                        \
-    PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-#define DECLARE_METHOD(function) PyObject *function(PyObject *self, PyObject *argument)
-
 DECLARE_FAST_METHOD(Loop_call_soon);
 DECLARE_FAST_METHOD(Loop_call_soon_threadsafe);
 DECLARE_FAST_METHOD(Loop_call_later);

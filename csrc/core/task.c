@@ -6,6 +6,7 @@
 #include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/context.h"
+#include "core/future_methods.h"
 #include "core/report.h"
 
 #include <string.h>
@@ -326,11 +327,7 @@ get_log_destroy_pending(PyObject *op, void *Py_UNUSED(closure))
 static int
 set_log_destroy_pending(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
-        return -1;
-    }
-    int is_true = PyObject_IsTrue(value);
+    int is_true = attribute_refuse_deletion(value) < 0 ? -1 : PyObject_IsTrue(value);
     if (is_true >= 0) {
         ((Task *)op)->future.task_log_destroy_pending = is_true;
     }

@@ -343,25 +343,12 @@ pipe_transport_tp_init(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(args),
     return 0;
 }
 
-PyObject *
-pipe_transport_get_object(PyObject *op, void *offset)
-{
-    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
 int
 pipe_transport_set_pipe(PyObject *op, PyObject *pipe, void *Py_UNUSED(unused))
 {
     PipeTransport *self = (PipeTransport *)op;
     Py_XSETREF(self->pipe, pipe == NULL || pipe == Py_None ? NULL : Py_NewRef(pipe));
     return 0;
-}
-
-PyObject *
-pipe_transport_get_bool(PyObject *op, void *offset)
-{
-    return PyBool_FromLong(*(bool *)((char *)op + (Py_ssize_t)(intptr_t)offset));
 }
 
 PyObject *

@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 
+#include "core/attributes.h"
 #include "net/mixin_slots.h"
 #include "net/net_loop.h"
 
@@ -80,9 +81,7 @@ int pipe_transport_clear(PyObject *op);
 void pipe_transport_dealloc(PyObject *op);
 void pipe_transport_finalize(PyObject *op);
 int pipe_transport_tp_init(PyObject *op, PyObject *args, PyObject *kwargs);
-PyObject *pipe_transport_get_object(PyObject *op, void *offset);
 int pipe_transport_set_pipe(PyObject *op, PyObject *pipe, void *unused);
-PyObject *pipe_transport_get_bool(PyObject *op, void *offset);
 PyObject *Pipe_set_protocol(PyObject *op, PyObject *protocol);
 PyObject *Pipe_get_protocol(PyObject *op, PyObject *unused);
 PyObject *Pipe_is_closing(PyObject *op, PyObject *unused);
@@ -107,13 +106,12 @@ PyObject *pipe_transport_repr_head(PipeTransport *self, unsigned event);
 
 #define PIPE_GETSET                                                                          \
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},              \
-    {"_loop", pipe_transport_get_object, NULL, NULL, (void *)offsetof(PipeTransport, loop)}, \
-    {"_pipe", pipe_transport_get_object, pipe_transport_set_pipe, NULL,                      \
+    {"_loop", attribute_get_object, NULL, NULL, (void *)offsetof(PipeTransport, loop)},      \
+    {"_pipe", attribute_get_object, pipe_transport_set_pipe, NULL,                           \
      (void *)offsetof(PipeTransport, pipe)},                                                 \
-    {"_protocol", pipe_transport_get_object, NULL, NULL,                                     \
+    {"_protocol", attribute_get_object, NULL, NULL,                                          \
      (void *)offsetof(PipeTransport, protocol)},                                             \
-    {"_closing", pipe_transport_get_bool, NULL, NULL,                                        \
-     (void *)offsetof(PipeTransport, is_closing)}
+    {"_closing", attribute_get_bool, NULL, NULL, (void *)offsetof(PipeTransport, is_closing)}
 
 #define PIPE_SLOTS                                                                           \
     {Py_tp_init, pipe_transport_tp_init},                                                    \

@@ -254,7 +254,7 @@ static PyMemberDef ReadPipe_members[] = {
 
 static PyGetSetDef ReadPipe_getset[] = {
     PIPE_GETSET,
-    {"_paused", pipe_transport_get_bool, NULL, NULL,
+    {"_paused", attribute_get_bool, NULL, NULL,
      (void *)offsetof(ReadPipeTransport, is_paused)},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -280,7 +280,7 @@ static PyMemberDef StreamReader_members[] = {
 static PyGetSetDef StreamReader_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_buffer", get_buffer, set_buffer, NULL, NULL},
-    {"_limit", streams_get_object, set_limit, NULL, (void *)offsetof(StreamReader, limit)},
+    {"_limit", attribute_get_object, set_limit, NULL, (void *)offsetof(StreamReader, limit)},
     STREAMS_OBJECT("_loop", StreamReader, loop),
     STREAMS_OBJECT("_waiter", StreamReader, waiter),
     STREAMS_OBJECT("_exception", StreamReader, exception),

@@ -314,7 +314,7 @@ static PyMemberDef StreamWriter_members[] = {
 
 static PyGetSetDef StreamWriter_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {"transport", streams_get_object, NULL, "The transport that is written to.",
+    {"transport", attribute_get_object, NULL, "The transport that is written to.",
      (void *)offsetof(StreamWriter, transport)},
     {"_complete_fut", get_complete_fut, streams_set_object, NULL,
      (void *)offsetof(StreamWriter, complete_fut)},

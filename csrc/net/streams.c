@@ -126,33 +126,14 @@ streams_raise(PyObject *exception)
     }
 }
 
-static void *
-place_of(PyObject *self, void *offset)
-{
-    return (char *)self + (Py_ssize_t)(intptr_t)offset;
-}
-
-PyObject *
-streams_get_object(PyObject *self, void *offset)
-{
-    PyObject *value = *(PyObject **)place_of(self, offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
 int
 streams_set_object(PyObject *self, PyObject *value, void *offset)
 {
-    PyObject **place = place_of(self, offset);
+    PyObject **place = attribute_field(self, offset);
     PyObject *before = *place;
     *place = value == Py_None ? NULL : Py_XNewRef(value);
     Py_XDECREF(before); // runs Python (destructors)
     return 0;
-}
-
-PyObject *
-streams_get_bool(PyObject *self, void *offset)
-{
-    return PyBool_FromLong(*(bool *)place_of(self, offset));
 }
 
 int
@@ -162,7 +143,7 @@ streams_set_bool(PyObject *self, PyObject *value, void *offset)
     if (is_true < 0) {
         return -1;
     }
-    *(bool *)place_of(self, offset) = is_true;
+    *(bool *)attribute_field(self, offset) = is_true;
     return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/compat.h"
 
+#include "core/attributes.h"
 #include "core/coroutine.h"
 #include "core/state.h"
 
@@ -48,15 +49,13 @@ void streams_raise(PyObject *exception);
 
 /* The setter of an attribute that is NULL for None; and of one that is a C bool. Closures are
    offsets. */
-PyObject *streams_get_object(PyObject *self, void *offset);
 int streams_set_object(PyObject *self, PyObject *value, void *offset);
-PyObject *streams_get_bool(PyObject *self, void *offset);
 int streams_set_bool(PyObject *self, PyObject *value, void *offset);
 
 #define STREAMS_OBJECT(name, type, field)                                                    \
-    {name, streams_get_object, streams_set_object, NULL, (void *)offsetof(type, field)}
+    {name, attribute_get_object, streams_set_object, NULL, (void *)offsetof(type, field)}
 #define STREAMS_BOOL(name, type, field)                                                      \
-    {name, streams_get_bool, streams_set_bool, NULL, (void *)offsetof(type, field)}
+    {name, attribute_get_bool, streams_set_bool, NULL, (void *)offsetof(type, field)}
 
 /* _set_stream_types(reader, protocol, writer, features): the package's classes, and what the
    running version's do; see pyasync/_streams.py. */

@@ -5,6 +5,7 @@
 #include "net/transport.h"
 
 #include "base/check.h"
+#include "core/attributes.h"
 #include "net/transport_report.h"
 
 #include <stddef.h>
@@ -283,19 +284,6 @@ set_sock(PyObject *op, PyObject *sock, void *Py_UNUSED(closure))
 }
 
 static PyObject *
-get_object(PyObject *op, void *offset)
-{
-    PyObject *value = *(PyObject **)((char *)op + (Py_ssize_t)(intptr_t)offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
-static PyObject *
-get_bool(PyObject *op, void *offset)
-{
-    return PyBool_FromLong(*(bool *)((char *)op + (Py_ssize_t)(intptr_t)offset));
-}
-
-static PyObject *
 get_closing(PyObject *op, void *Py_UNUSED(closure))
 {
     return Transport_is_closing(op, NULL);
@@ -333,14 +321,14 @@ static PyGetSetDef Transport_getset[] = {
     {"_extra", get_extra, NULL, NULL, NULL},
     FLOW_CONTROL_GETSET(offsetof(Transport, flow)),
     {"_sock", get_sock, set_sock, NULL, NULL},
-    {"_loop", get_object, NULL, NULL, (void *)offsetof(mixin_slots, loop)},
-    {"_protocol", get_object, NULL, NULL, (void *)offsetof(Transport, protocol)},
-    {"_server", get_object, NULL, NULL, (void *)offsetof(Transport, server)},
-    {"_context", get_object, NULL, NULL, (void *)offsetof(Transport, context)},
+    {"_loop", attribute_get_object, NULL, NULL, (void *)offsetof(mixin_slots, loop)},
+    {"_protocol", attribute_get_object, NULL, NULL, (void *)offsetof(Transport, protocol)},
+    {"_server", attribute_get_object, NULL, NULL, (void *)offsetof(Transport, server)},
+    {"_context", attribute_get_object, NULL, NULL, (void *)offsetof(Transport, context)},
     {"_closing", get_closing, NULL, NULL, NULL},
-    {"_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, is_paused)},
-    {"_protocol_paused", get_bool, NULL, NULL, (void *)offsetof(Transport, flow.is_paused)},
-    {"_protocol_connected", get_bool, NULL, NULL,
+    {"_paused", attribute_get_bool, NULL, NULL, (void *)offsetof(Transport, is_paused)},
+    {"_protocol_paused", attribute_get_bool, NULL, NULL, (void *)offsetof(Transport, flow.is_paused)},
+    {"_protocol_connected", attribute_get_bool, NULL, NULL,
      (void *)offsetof(Transport, is_protocol_connected)},
     {NULL, NULL, NULL, NULL, NULL},
 };

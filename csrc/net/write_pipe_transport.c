@@ -454,7 +454,7 @@ static PyGetSetDef WritePipe_getset[] = {
     PIPE_GETSET,
     {"_buffer", WritePipe_get_buffer, NULL, NULL, NULL},
     FLOW_CONTROL_GETSET(offsetof(WritePipeTransport, flow)),
-    {"_protocol_paused", pipe_transport_get_bool, NULL, NULL,
+    {"_protocol_paused", attribute_get_bool, NULL, NULL,
      (void *)offsetof(WritePipeTransport, flow.is_paused)},
     {NULL, NULL, NULL, NULL, NULL},
 };

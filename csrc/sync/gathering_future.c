@@ -3,6 +3,7 @@
 #include "sync/gathering_future.h"
 
 #include "base/check.h"
+#include "core/attributes.h"
 #include "core/awaitable.h"
 #include "core/task.h"
 
@@ -261,7 +262,7 @@ static PyMethodDef GatheringFuture_methods[] = {
 };
 
 static PyGetSetDef GatheringFuture_getset[] = {
-    {"_children", future_get_object, NULL, NULL, (void *)offsetof(GatheringFuture, children)},
+    {"_children", attribute_get_object, NULL, NULL, (void *)offsetof(GatheringFuture, children)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -1,0 +1,28 @@
+/* attributes.c -- the getters behind attributes.h. */
+
+#include "core/attributes.h"
+
+#include <stdbool.h>
+
+PyObject *
+attribute_get_object(PyObject *self, void *offset)
+{
+    PyObject *value = *(PyObject **)attribute_field(self, offset);
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+PyObject *
+attribute_get_bool(PyObject *self, void *offset)
+{
+    return PyBool_FromLong(*(bool *)attribute_field(self, offset));
+}
+
+int
+attribute_refuse_deletion(PyObject *value)
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
+        return -1;
+    }
+    return 0;
+}
