@@ -196,6 +196,20 @@ awaitable_set_result(core_state *state, PyObject *future, PyObject *value)
 }
 
 int
+awaitable_finish(core_state *state, PyObject *future, PyObject *exception)
+{
+    if (exception == NULL) {
+        return awaitable_set_result(state, future, Py_None);
+    }
+    if (Py_IS_TYPE(future, state->Future_type)) {
+        return future_set_exception(state, (Future *)future, exception);
+    }
+    PyObject *answer = PyObject_CallMethodOneArg(future, state->name_set_exception, exception);
+    Py_XDECREF(answer); // ran Python
+    return answer == NULL ? -1 : 0;
+}
+
+int
 awaitable_wake(core_state *state, PyObject *future)
 {
     int is_done = awaitable_is_done(state, future); // runs Python

@@ -38,6 +38,9 @@ PyObject *awaitable_result(core_state *state, PyObject *future);
 /* future.set_result(value): 0 or -1. Runs Python for one not of ours. */
 int awaitable_set_result(core_state *state, PyObject *future, PyObject *value);
 
+/* future.set_result(None), or future.set_exception(exception) where that is not NULL. */
+int awaitable_finish(core_state *state, PyObject *future, PyObject *exception);
+
 /* Gives a future that is not done the result None: 0 or -1. Runs Python for one not of ours. */
 int awaitable_wake(core_state *state, PyObject *future);
 

@@ -11,6 +11,7 @@
 #include "core/task.h"
 
 #include "base/check.h"
+#include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/context.h"
 #include "core/handle.h"
@@ -148,28 +149,12 @@ add_wakeup_by_method(core_state *state, Task *self, PyObject *yielded)
     return answer == NULL ? -1 : task_tell_awaited_by(state->add_to_awaited_by, yielded, self);
 }
 
-static PyObject *
-get_foreign_loop(core_state *state, PyObject *future)
-{
-    PyObject *get_loop;
-    int found = PyObject_GetOptionalAttr(future, state->name_get_loop, &get_loop);
-    if (found < 0) {
-        return NULL;
-    }
-    if (found == 0) {
-        return PyObject_GetAttr(future, state->name_loop_attribute);
-    }
-    PyObject *loop = PyObject_CallNoArgs(get_loop);
-    Py_DECREF(get_loop);
-    return loop;
-}
-
 /* `yielded` advertises _asyncio_future_blocking: any future that is not exactly ours. */
 static int
 wait_for_foreign_future(core_state *state, Task *self, PyObject *yielded, PyObject *blocking)
 {
     int is_blocking = PyObject_IsTrue(blocking);
-    PyObject *loop = is_blocking < 0 ? NULL : get_foreign_loop(state, yielded);
+    PyObject *loop = is_blocking < 0 ? NULL : awaitable_loop_of(state, yielded);
     if (loop == NULL) {
         Py_DECREF(yielded);
         return -1;

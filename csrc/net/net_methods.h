@@ -5,7 +5,7 @@
 
 #include "base/compat.h"
 
-#include "core/loop_methods.h"
+#include "core/args.h"
 
 DECLARE_FAST_METHOD(NetLoop_accept_ready);
 

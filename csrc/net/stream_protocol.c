@@ -1,15 +1,11 @@
-/* stream_protocol.c -- what a transport calls, from connection_made() to connection_lost(). */
+/* stream_protocol.c -- what a transport calls, from connection_made() to connection_lost().
+
+   Source: asyncio.StreamReaderProtocol, asyncio.streams.FlowControlMixin. */
 
 #include "net/stream_protocol.h"
 
-#include "base/check.h"
-#include "core/args.h"
-#include "core/context.h"
-#include "core/function.h"
+#include "core/awaitable.h"
 #include "core/loop.h"
-#include "core/loop_methods.h"
-#include "core/report.h"
-#include "core/waiter.h"
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
 
@@ -88,146 +84,6 @@ feed_eof(core_state *state, PyObject *reader)
 
 /* ---- the connection is made ---- */
 
-static int
-close_transport(core_state *state, PyObject *transport)
-{
-    PyObject *answer = PyObject_CallMethodNoArgs(transport, state->name_close); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
-}
-
-/* Tells of what the handler raised, and closes the connection: 0 or -1. Runs Python. */
-static int
-handler_failed(StreamProtocol *self, PyObject *exception, PyObject *transport)
-{
-    core_state *state = self->state;
-    PyObject *loop = Py_NewRef(self->loop);
-    PyObject *message = PyUnicode_FromString("Unhandled exception in client_connected_cb");
-    int status = report_to_handler(state, loop, message,
-                                   (PyObject *[][2]){{state->name_exception, exception},
-                                                     {state->name_transport, transport},
-                                                     {NULL, NULL}});
-    Py_DECREF(loop);
-    return status < 0 ? -1 : close_transport(state, transport);
-}
-
-/* The done-callback of the handler's task. */
-static int
-client_done(core_state *state, PyObject *op, PyObject *task)
-{
-    StreamProtocol *self = (StreamProtocol *)op;
-    PyObject *transport = self->client_transport;
-    self->client_transport = NULL;
-    if (transport == NULL) {
-        return 0;
-    }
-    int status = state->protocol_checks_cancelled ? streams_is_cancelled(state, task) : 0;
-    PyObject *exception = NULL;
-    if (status > 0) {
-        status = close_transport(state, transport);
-    }
-    else if (status == 0) {
-        exception = PyObject_CallMethodNoArgs(task, state->name_exception);
-        status = exception == NULL      ? -1
-                 : exception == Py_None ? 0
-                                        : handler_failed(self, exception, transport);
-    }
-    Py_XDECREF(exception);
-    Py_DECREF(transport);
-    return status;
-}
-
-static const waiter_kind client_done_waiter = {
-    .qualname = "StreamReaderProtocol.connection_made.<locals>.callback",
-    .module = "asyncio.streams",
-    .notify = client_done,
-};
-
-int
-stream_protocol_learn(core_state *state)
-{
-    return function_learn_code(
-        state, "asyncio.streams:StreamReaderProtocol.connection_made.<locals>.callback");
-}
-
-/* Runs the coroutine that client_connected_cb returned: 0 or -1. Runs Python. */
-static int
-run_handler(StreamProtocol *self, PyObject *coroutine, PyObject *transport)
-{
-    core_state *state = self->state;
-    PyObject *task = PyObject_CallMethodOneArg(self->loop, state->name_create_task, coroutine);
-    PyObject *context = task == NULL ? NULL : context_take_snapshot(state);
-    int status = -1;
-    if (context != NULL) {
-        Py_XSETREF(self->task, Py_NewRef(task));
-        Py_XSETREF(self->client_transport, Py_NewRef(transport));
-        status = waiter_add(state, task, &client_done_waiter, (PyObject *)self, context);
-    }
-    Py_XDECREF(task);
-    Py_XDECREF(context);
-    return status;
-}
-
-/* client_connected_cb(reader, writer): a new reference, or NULL. Runs Python. */
-static PyObject *
-call_handler(StreamProtocol *self, PyObject *reader, PyObject *transport)
-{
-    core_state *state = self->state;
-    PyObject *made_of[] = {transport, (PyObject *)self, reader, self->loop};
-    PyObject *writer = PyObject_Vectorcall(state->StreamWriter_class, made_of, 4, NULL);
-    if (writer == NULL) {
-        return NULL;
-    }
-    if (state->protocol_keeps_writer) {
-        Py_XSETREF(self->stream_writer, Py_NewRef(writer));
-    }
-    PyObject *handler = Py_NewRef(self->client_connected_cb), *arguments[] = {reader, writer};
-    PyObject *result = PyObject_Vectorcall(handler, arguments, 2, NULL); // runs Python
-    Py_DECREF(handler);
-    Py_DECREF(writer);
-    return result;
-}
-
-static int
-is_coroutine(core_state *state, PyObject *object)
-{
-    if (PyCoro_CheckExact(object)) {
-        return 1;
-    }
-    PyObject *answer = PyObject_CallOneArg(state->iscoroutine, object); // runs Python
-    int is_so = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_so;
-}
-
-/* Hands a server's connection to its handler: 0 or -1. Runs Python. */
-static int
-serve(StreamProtocol *self, PyObject *reader, PyObject *transport)
-{
-    core_state *state = self->state;
-    PyObject *result = call_handler(self, reader, transport);
-    int status;
-    if (result != NULL) {
-        status = is_coroutine(state, result);
-        if (status > 0) {
-            status = run_handler(self, result, transport);
-        }
-        Py_DECREF(result);
-    }
-    else if (state->protocol_catches_errors && PyErr_ExceptionMatches(PyExc_Exception)) {
-        PyObject *exception = PyErr_GetRaisedException();
-        status = handler_failed(self, exception, transport);
-        Py_DECREF(exception);
-    }
-    else {
-        status = -1;
-    }
-    if (status == 0) {
-        Py_CLEAR(self->strong_reader);
-    }
-    return status;
-}
-
 /* transport.get_extra_info('sslcontext') is not None; of a transport of ours without having it find
    out all there is to know: 1, 0 or -1. */
 static int
@@ -270,7 +126,7 @@ connection_made(StreamProtocol *self, PyObject *reader, PyObject *transport)
     self->over_ssl = over_ssl;
     return self->client_connected_cb == NULL
                ? 0
-               : serve(self, reader == NULL ? Py_None : reader, transport);
+               : stream_protocol_serve(self, reader == NULL ? Py_None : reader, transport);
 }
 
 static PyObject *
@@ -358,8 +214,7 @@ StreamProtocol_eof_received(PyObject *op, PyObject *Py_UNUSED(unused))
         status = feed_eof(self->state, reader);
         Py_DECREF(reader);
     }
-    /* True keeps the connection open; over TLS that is not possible, and asking for it warned of.
-       */
+    /* True keeps the connection open: over TLS that is not possible, and a warning. */
     return status < 0 ? NULL : PyBool_FromLong(!self->over_ssl);
 }
 
@@ -402,8 +257,8 @@ wake_waiters(StreamProtocol *self, PyObject *exception)
     int status = 0;
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(waiters); i++) {
         PyObject *waiter = PyList_GET_ITEM(waiters, i);
-        status = streams_is_done(state, waiter);
-        status = status == 0 ? streams_finish(state, waiter, exception) : status < 0 ? -1 : 0;
+        status = awaitable_is_done(state, waiter);
+        status = status == 0 ? awaitable_finish(state, waiter, exception) : status < 0 ? -1 : 0;
     }
     Py_DECREF(waiters);
     return status;
@@ -454,9 +309,9 @@ connection_lost(StreamProtocol *self, PyObject *exception)
         self->closed = Py_XNewRef(exception);
     }
     else if (self->has_future) {
-        int status = streams_is_done(self->state, self->closed);
+        int status = awaitable_is_done(self->state, self->closed);
         if (status == 0) {
-            status = streams_finish(self->state, self->closed, exception);
+            status = awaitable_finish(self->state, self->closed, exception);
         }
         if (status < 0) {
             return -1;
@@ -498,9 +353,9 @@ stream_protocol_closed(StreamProtocol *self)
         PyErr_SetString(PyExc_AttributeError, "_closed");
         return NULL;
     }
-    PyObject *future = streams_new_future(self->state, self->loop); // runs Python
+    PyObject *future = loop_create_future(self->state, self->loop); // runs Python
     if (future == NULL
-        || (self->has_ended && streams_finish(self->state, future, self->closed) < 0)) {
+        || (self->has_ended && awaitable_finish(self->state, future, self->closed) < 0)) {
         Py_XDECREF(future);
         return NULL;
     }

@@ -19,7 +19,7 @@
 
 #include "base/compat.h"
 
-#include "core/loop_methods.h"
+#include "core/args.h"
 #include "net/streams.h"
 
 typedef struct {
@@ -47,9 +47,6 @@ typedef struct {
     bool is_class_plain;
 } StreamProtocol;
 
-/* Where asyncio's code is that this stands for: 0 or -1. */
-int stream_protocol_learn(core_state *state);
-
 /* Whether the methods here, and drain(), may do the work of asyncio's: 1, 0 or -1. Any object. */
 int stream_protocol_is_plain(core_state *state, PyObject *object);
 
@@ -65,6 +62,11 @@ PyObject *stream_protocol_closed(StreamProtocol *self);
 
 /* Those who wait in drain(): a deque, borrowed, or NULL. */
 PyObject *stream_protocol_waiters(StreamProtocol *self);
+
+/* Hands a server's connection to client_connected_cb: 0 or -1. Runs Python. And where asyncio's code
+   is that this stands for (net/stream_protocol_serve.c). */
+int stream_protocol_serve(StreamProtocol *self, PyObject *reader, PyObject *transport);
+int stream_protocol_learn(core_state *state);
 
 /* The methods (net/stream_protocol.c). */
 DECLARE_FAST_METHOD(StreamProtocol_connection_made);

@@ -5,6 +5,7 @@
 #include "net/stream_protocol.h"
 
 #include "base/check.h"
+#include "core/awaitable.h"
 #include "net/stream_reader.h"
 
 #include <stddef.h>
@@ -181,8 +182,8 @@ StreamProtocol_finalize(PyObject *op)
         return;
     }
     PyObject *pending = PyErr_GetRaisedException();
-    int is_done = streams_is_done(self->state, self->closed);
-    int is_cancelled = is_done > 0 ? streams_is_cancelled(self->state, self->closed) : is_done;
+    int is_done = awaitable_is_done(self->state, self->closed);
+    int is_cancelled = is_done > 0 ? awaitable_is_cancelled(self->state, self->closed) : is_done;
     if (is_done > 0 && is_cancelled == 0) {
         Py_XDECREF(PyObject_CallMethodNoArgs(self->closed, self->state->name_exception));
     }

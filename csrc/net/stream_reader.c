@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/args.h"
+#include "core/awaitable.h"
 #include "core/loop.h"
 
 #include <stddef.h>
@@ -54,9 +55,9 @@ wake_waiter(StreamReader *self, PyObject *exception)
         return 0;
     }
     self->waiter = NULL;
-    int status = streams_is_cancelled(self->state, waiter);
+    int status = awaitable_is_cancelled(self->state, waiter);
     if (status == 0) {
-        status = streams_finish(self->state, waiter, exception); // runs Python where it is not ours
+        status = awaitable_finish(self->state, waiter, exception); // runs Python where it is not ours
     }
     Py_DECREF(waiter);
     return status < 0 ? -1 : 0;

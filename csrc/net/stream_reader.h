@@ -20,7 +20,7 @@
 
 #include "base/compat.h"
 
-#include "core/loop_methods.h"
+#include "core/args.h"
 #include "net/stream_buffer.h"
 #include "net/streams.h"
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "core/args.h"
+#include "core/loop.h"
 
 static const reader_call *
 call_of(const ReaderCall *self)
@@ -42,7 +43,7 @@ wait_for_data(ReaderCall *self)
             return -1;
         }
     }
-    PyObject *future = streams_new_future(state, reader->loop);
+    PyObject *future = loop_create_future(state, reader->loop);
     if (future == NULL) {
         return -1;
     }

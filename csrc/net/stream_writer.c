@@ -7,7 +7,9 @@
 
 #include "base/check.h"
 #include "core/args.h"
-#include "core/loop_methods.h"
+#include "core/awaitable.h"
+#include "core/coroutine.h"
+#include "core/loop.h"
 #include "net/stream_protocol.h"
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
@@ -103,7 +105,7 @@ wait_for_room(Drain *self, PyObject **result)
         return 1;
     }
     core_state *state = protocol->state;
-    PyObject *waiter = streams_new_future(state, protocol->loop); // runs Python
+    PyObject *waiter = loop_create_future(state, protocol->loop); // runs Python
     PyObject *waiters = waiter == NULL ? NULL : stream_protocol_waiters(protocol);
     PyObject *answer = NULL;
     if (waiters != NULL) {
@@ -296,8 +298,8 @@ get_complete_fut(PyObject *op, void *Py_UNUSED(closure))
     StreamWriter *self = (StreamWriter *)op;
     if (self->complete_fut == NULL) {
         PyObject *loop = self->loop == NULL ? Py_None : self->loop;
-        PyObject *future = streams_new_future(self->state, loop); // runs Python
-        if (future == NULL || streams_finish(self->state, future, NULL) < 0) {
+        PyObject *future = loop_create_future(self->state, loop); // runs Python
+        if (future == NULL || awaitable_finish(self->state, future, NULL) < 0) {
             Py_XDECREF(future);
             return NULL;
         }

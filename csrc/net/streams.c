@@ -1,9 +1,6 @@
-/* streams.c -- calling asyncio's own methods, and futures of any kind. */
+/* streams.c -- calling asyncio's own methods, and whether a class or an object has its own. */
 
 #include "net/streams.h"
-
-#include "base/check.h"
-#include "core/future.h"
 
 static PyObject *
 stock_method(PyTypeObject *type, PyObject *self, const char *name)
@@ -63,53 +60,6 @@ streams_dict_is_plain(PyObject *dict, const char *const *names)
         Py_XDECREF(name);
     }
     return is_there < 0 ? -1 : !is_there;
-}
-
-PyObject *
-streams_new_future(core_state *state, PyObject *loop)
-{
-    return PyObject_CallMethodNoArgs(loop, state->name_create_future); // runs Python
-}
-
-static int
-ask(PyObject *future, PyObject *method)
-{
-    PyObject *answer = PyObject_CallMethodNoArgs(future, method); // runs Python
-    int is_so = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_so;
-}
-
-int
-streams_is_done(core_state *state, PyObject *future)
-{
-    if (future_is_exact(state, future)) {
-        return ((Future *)future)->state != FUTURE_PENDING;
-    }
-    return ask(future, state->name_done);
-}
-
-int
-streams_is_cancelled(core_state *state, PyObject *future)
-{
-    if (future_is_exact(state, future)) {
-        return ((Future *)future)->state == FUTURE_CANCELLED;
-    }
-    return ask(future, state->name_cancelled_method);
-}
-
-int
-streams_finish(core_state *state, PyObject *future, PyObject *exception)
-{
-    PyObject *outcome = exception == NULL ? Py_None : exception;
-    if (Py_IS_TYPE(future, state->Future_type)) {
-        return exception == NULL ? future_set_result(state, (Future *)future, outcome)
-                                 : future_set_exception(state, (Future *)future, outcome);
-    }
-    PyObject *method = exception == NULL ? state->name_set_result : state->name_set_exception;
-    PyObject *answer = PyObject_CallMethodOneArg(future, method, outcome); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
 }
 
 void

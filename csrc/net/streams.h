@@ -14,7 +14,6 @@
 #include "base/compat.h"
 
 #include "core/attributes.h"
-#include "core/coroutine.h"
 #include "core/state.h"
 
 #include <stdbool.h>
@@ -33,16 +32,6 @@ int streams_class_is_plain(PyObject *self, PyObject *ours, const char *const *na
 
 /* The same of the __dict__ of an object; NULL is one. */
 int streams_dict_is_plain(PyObject *dict, const char *const *names);
-
-/* loop.create_future(). Runs Python for a loop that is not ours. */
-PyObject *streams_new_future(core_state *state, PyObject *loop);
-
-/* future.done() of any kind of future: 1, 0 or -1. cancelled() likewise. */
-int streams_is_done(core_state *state, PyObject *future);
-int streams_is_cancelled(core_state *state, PyObject *future);
-
-/* future.set_result(None), or set_exception(exception) where that is not NULL: 0 or -1. */
-int streams_finish(core_state *state, PyObject *future, PyObject *exception);
 
 /* Raises any object as the statement does. */
 void streams_raise(PyObject *exception);
