@@ -2,7 +2,7 @@
 
 #include "net/datagram_transport.h"
 
-#include "core/loop_methods.h"
+#include "core/args.h"
 
 #include <sys/socket.h>
 

@@ -3,7 +3,7 @@
 
    Invariants
    1. The task's Waiter refers to the protocol, which closes client_transport when the task was
-      cancelled or has raised; a handler that returned closes its writer itself.
+      cancelled (3.12 on) or has raised; a handler that returns has closed its writer itself.
    2. Once the handler was called without an exception, the reader is the handler's alone.
    Source: connection_made of asyncio.StreamReaderProtocol. */
 

@@ -1,7 +1,9 @@
-/* transport.c -- the life of a transport: from the socket to connection_lost(), and flow control.
+/* transport.c -- the life of a transport, from connection_made() to connection_lost(), and what holds
+   its writes back.
 
    Whatever is asked of a closed or lost transport does what asyncio's does: nothing, or an answer
-   from what is left. What Python sees of all this is in transport_type.c. */
+   from what is left. Its socket is in transport_socket.c, what Python sees in transport_type.c.
+   Source: asyncio.selector_events._SelectorTransport. */
 
 #include "net/transport.h"
 
@@ -11,12 +13,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
-
-static core_state *
-state_of_transport(Transport *self)
-{
-    return self->loop != NULL ? self->loop->loop.state : state_of((PyObject *)self);
-}
 
 void
 transport_raise_errno(int error)
@@ -33,62 +29,6 @@ set_nodelay(const Transport *self)
         && self->proto == IPPROTO_TCP) {
         int yes = 1;
         (void)setsockopt(self->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    }
-}
-
-/* A small number that a socket says of itself. */
-static int
-get_number(PyObject *sock, const char *name, uint16_t *value)
-{
-    PyObject *number = PyObject_GetAttrString(sock, name);
-    long found = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
-    *value = (uint16_t)found;
-    return found == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
-/* Takes a socket object over. Runs Python. */
-static int
-take_sock(core_state *state, Transport *self, PyObject *sock)
-{
-    PyObject *number = PyObject_CallMethodNoArgs(sock, state->name_fileno);
-    long fd = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
-    if (fd == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (fd < 0 || fd > INT_MAX / 2) {
-        transport_raise_errno(EBADF);
-        return -1;
-    }
-    self->fd = (int)fd;
-    if (get_number(sock, "family", &self->family) < 0 || get_number(sock, "type", &self->type) < 0
-        || get_number(sock, "proto", &self->proto) < 0) {
-        return -1;
-    }
-    self->sock = Py_NewRef(sock);
-    /* socketmodule.c has the fd right behind the head, but says so nowhere: look. */
-    self->sock_shows_fd = PyObject_TypeCheck(sock, (PyTypeObject *)state->socket_base)
-                          && *(const int *)((const char *)sock + sizeof(PyObject)) == self->fd;
-    return 0;
-}
-
-/* What getsockname() and getpeername() say now: it can be asked for when the socket is gone. */
-static void
-take_addresses(Transport *self, const transport_source *source)
-{
-    struct sockaddr_storage name;
-    socklen_t size = sizeof(name);
-    if (getsockname(self->fd, (struct sockaddr *)&name, &size) == 0) {
-        inet_address_set(&self->local, (struct sockaddr *)&name, size);
-    }
-    if (source->peer != NULL) {
-        inet_address_set(&self->peer, source->peer, source->peer_size);
-        return;
-    }
-    size = sizeof(name);
-    if (getpeername(self->fd, (struct sockaddr *)&name, &size) == 0) {
-        inet_address_set(&self->peer, (struct sockaddr *)&name, size);
     }
 }
 
@@ -124,20 +64,14 @@ transport_init(Transport *self, NetLoop *loop, PyObject *protocol, const transpo
 {
     core_state *state = loop->loop.state;
     self->kind = kind;
-    self->fd = source->fd;
-    self->owns_fd = source->sock == NULL;
-    self->family = (uint16_t)source->family;
-    self->type = (uint16_t)source->type;
-    self->proto = (uint16_t)source->proto;
     flow_control_init(&self->flow);
     self->max_size = READ_SIZE_BYTES;
     self->loop = (NetLoop *)Py_NewRef((PyObject *)loop);
     self->protocol = Py_NewRef(protocol);
     self->context = Py_XNewRef(source->context);
-    if (source->sock != NULL && take_sock(state, self, source->sock) < 0) { // runs Python
+    if (transport_take_socket(self, source) < 0) { // runs Python
         return -1;
     }
-    take_addresses(self, source);
     if (source->extra != NULL) {
         self->extra = PyDict_Copy(source->extra);
         if (self->extra == NULL) {
@@ -159,8 +93,9 @@ transport_init(Transport *self, NetLoop *loop, PyObject *protocol, const transpo
     return net_loop_claim(loop, self->fd, (PyObject *)self);
 }
 
-int
-transport_call_soon(Transport *self, PyObject *method_name, PyObject *argument)
+/* loop.call_soon of one of the transport's own methods, by name. 0 or -1. */
+static int
+call_soon(Transport *self, PyObject *method_name, PyObject *argument)
 {
     PyObject *method = PyObject_GetAttr((PyObject *)self, method_name);
     int status = method == NULL ? -1
@@ -192,41 +127,14 @@ transport_schedule_start(Transport *self, PyObject *waiter)
                                                self->context);
     Py_XDECREF(made);
     /* It may start to read only when connection_made() has been called, */
-    if (status < 0 || transport_call_soon(self, state->name_start_reading, NULL) < 0) {
+    if (status < 0 || call_soon(self, state->name_start_reading, NULL) < 0) {
         return -1;
     }
     if (waiter == NULL || waiter == Py_None) {
         return 0;
     }
     /* and whoever made it goes on only then, too. */
-    return transport_call_soon(self, state->name_wake_maker, waiter);
-}
-
-PyObject *
-transport_sock(Transport *self)
-{
-    if (self->sock != NULL || self->fd < 0 || !self->owns_fd) {
-        return self->sock;
-    }
-    core_state *state = state_of_transport(self);
-    PyObject *sock = PyObject_CallFunction(state->socket_class, "iiii", self->family, self->type,
-                                           self->proto, self->fd); // runs Python
-    if (sock == NULL && (self->owns_fd || !PyErr_ExceptionMatches(PyExc_OSError))) {
-        return NULL;
-    }
-    if (!self->owns_fd) { /* meanwhile another has been made, or the fd is closed */
-        PyObject *fd = sock == NULL ? NULL : PyObject_CallMethod(sock, "detach", NULL);
-        PyErr_Clear(); /* of a socket that nobody will see */
-        Py_XDECREF(fd);
-        Py_XDECREF(sock);
-        return self->sock;
-    }
-    self->sock = sock;
-    self->owns_fd = false;
-    self->sock_shows_fd = *(const int *)((const char *)sock + sizeof(PyObject)) == self->fd;
-    PyObject *answer = PyObject_CallMethod(sock, "setblocking", "i", 0);
-    Py_XDECREF(answer);
-    return answer == NULL ? NULL : self->sock;
+    return call_soon(self, state->name_wake_maker, waiter);
 }
 
 /* Has a method of the transport called when fd is ready. A handle of the type's own method, with the
@@ -321,7 +229,7 @@ transport_force_close(Transport *self, PyObject *exception)
         }
     }
     self->conn_lost++;
-    return transport_call_soon(self, loop->state->name_call_connection_lost, exception);
+    return call_soon(self, loop->state->name_call_connection_lost, exception);
 }
 
 int
@@ -346,31 +254,7 @@ transport_close(Transport *self)
     if (loop_unwatch_fd(loop, self->fd, POLLER_WRITE) < 0) {
         return -1;
     }
-    return transport_call_soon(self, loop->state->name_call_connection_lost, Py_None);
-}
-
-/* Closes the fd, by the socket object where there is one. Keeps the pending exception. */
-static int
-close_fd(Transport *self)
-{
-    PyObject *sock = self->sock;
-    int fd = self->owns_fd ? self->fd : -1;
-    if (self->loop != NULL) {
-        net_loop_release(self->loop, self->fd, (PyObject *)self);
-        self->loop->loop.must_poll = true; /* whoever is at the other end hears of it */
-    }
-    self->sock = NULL;
-    self->sock_shows_fd = self->owns_fd = false;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    if (sock == NULL) {
-        return 0;
-    }
-    PyObject *answer = PyObject_CallMethodNoArgs(sock, state_of_transport(self)->name_close);
-    Py_XDECREF(answer); // runs Python
-    Py_DECREF(sock);
-    return answer == NULL ? -1 : 0;
+    return call_soon(self, loop->state->name_call_connection_lost, Py_None);
 }
 
 int
@@ -393,7 +277,7 @@ transport_call_connection_lost(Transport *self, PyObject *exception)
     self->is_lost = true;
     PyObject *pending = PyErr_GetRaisedException();
     PyObject *loop = (PyObject *)self->loop;
-    if (close_fd(self) < 0) { // runs Python
+    if (transport_close_fd(self) < 0) { // runs Python
         status = -1;
     }
     Py_CLEAR(self->protocol);
@@ -532,9 +416,9 @@ transport_finalize(PyObject *op)
     if (PyErr_ResourceWarning(op, 1, "unclosed transport %R", op) < 0) { // runs Python
         PyErr_WriteUnraisable(op);
     }
-    core_state *state = state_of_transport(self);
-    if (close_fd(self) < 0 || (self->server != NULL && state->server_counts_transports == false
-                               && detach_from_server(state, self) < 0)) {
+    core_state *state = transport_state_of(self);
+    if (transport_close_fd(self) < 0 || (self->server != NULL && !state->server_counts_transports
+                                         && detach_from_server(state, self) < 0)) {
         PyErr_WriteUnraisable(op);
     }
     if (pending != NULL) {

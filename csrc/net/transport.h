@@ -84,6 +84,12 @@ int transport_init(Transport *self, NetLoop *loop, PyObject *protocol,
    the waiter. 0 or -1. */
 int transport_schedule_start(Transport *self, PyObject *waiter);
 
+static inline core_state *
+transport_state_of(Transport *self)
+{
+    return self->loop != NULL ? self->loop->loop.state : state_of((PyObject *)self);
+}
+
 /* The fd to use now: -1 where it is closed, by us or by somebody who closed the socket object behind us:
    self->fd may be somebody else's by now. */
 static inline int
@@ -95,14 +101,17 @@ transport_fd(const Transport *self)
     return self->owns_fd || self->sock != NULL ? self->fd : -1;
 }
 
+/* The socket (net/transport_socket.c). Taking it over: 0 or -1. Runs Python where it is an object. */
+int transport_take_socket(Transport *self, const transport_source *source);
+
 /* The socket object, made now where there was none: borrowed, or NULL. Runs Python. */
 PyObject *transport_sock(Transport *self);
 
+/* Closes the fd, by the socket object where there is one: 0 or -1. Runs Python then. */
+int transport_close_fd(Transport *self);
+
 /* The dict behind get_extra_info(), complete: borrowed, or NULL. Runs Python. */
 PyObject *transport_complete_extra(Transport *self);
-
-/* loop.call_soon of one of the transport's own methods, by name. 0 or -1. */
-int transport_call_soon(Transport *self, PyObject *method_name, PyObject *argument);
 
 /* protocol.<name>([argument]), with a reference to the protocol; None where connection_lost() has been
    called already. Runs Python. */
@@ -164,9 +173,6 @@ int transport_clear(PyObject *op);
 void transport_dealloc(PyObject *op);
 void transport_finalize(PyObject *op);
 
-/* What the base type says of its kind's unsent bytes goes through here: sends first what was held
-   back, so that the answer is what asyncio's would be. */
-size_t transport_unsent(Transport *self);
 int transport_init_type(PyObject *module, core_state *state);
 
 #endif

@@ -10,8 +10,9 @@
 
 #include <stddef.h>
 
-size_t
-transport_unsent(Transport *self)
+/* How many bytes are unsent. What was held back is sent first, so that the answer is asyncio's. */
+static size_t
+count_unsent(Transport *self)
 {
     self->kind->flush(self); // runs Python where that fails
     return self->kind->buffer_size(self);
@@ -136,7 +137,7 @@ Transport_wake_maker(PyObject *op, PyObject *waiter)
 static PyObject *
 Transport_get_write_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyLong_FromSize_t(transport_unsent((Transport *)op));
+    return PyLong_FromSize_t(count_unsent((Transport *)op));
 }
 
 static PyObject *
@@ -157,80 +158,6 @@ Transport_set_write_buffer_limits(PyObject *op, PyObject *args, PyObject *kwargs
     self->flow.high_water = high_water;
     self->flow.low_water = low_water;
     return none_or_null(transport_maybe_pause_protocol(self));
-}
-
-/* ---- extra info ---- */
-
-/* The object that get_extra_info('socket') gives, around the transport's socket; of a closed one,
-   around a socket that is closed. */
-static PyObject *
-make_transport_socket(core_state *state, Transport *self)
-{
-    PyObject *sock = Py_XNewRef(transport_sock(self));
-    if (sock == NULL && !PyErr_Occurred()) {
-        sock = PyObject_CallMethod(state->socket_class, "__new__", "O", state->socket_class);
-    }
-    PyObject *wrapped = sock == NULL ? NULL : PyObject_CallOneArg(state->TransportSocket, sock);
-    Py_XDECREF(sock);
-    return wrapped;
-}
-
-/* An address that the socket object itself knows how to show: getsockname or getpeername. */
-static PyObject *
-ask_for_address(Transport *self, const char *method)
-{
-    PyObject *sock = transport_sock(self);
-    if (sock == NULL) {
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    }
-    PyObject *address = PyObject_CallMethod(sock, method, NULL); // runs Python
-    if (address == NULL && PyErr_ExceptionMatches(PyExc_OSError)) {
-        PyErr_Clear(); /* not connected, or closed: asyncio shows None */
-        return Py_NewRef(Py_None);
-    }
-    return address;
-}
-
-static int
-put_address(PyObject *extra, PyObject *key, Transport *self, const inet_address *known,
-            const char *method)
-{
-    bool is_inet = self->family == AF_INET || self->family == AF_INET6; /* asked at the start */
-    PyObject *address = known->is_known || is_inet ? inet_address_as_python(known)
-                                                   : ask_for_address(self, method);
-    int status = address == NULL ? -1 : PyDict_SetItem(extra, key, address);
-    Py_XDECREF(address);
-    return status;
-}
-
-PyObject *
-transport_complete_extra(Transport *self)
-{
-    core_state *state = state_of((PyObject *)self);
-    PyObject *extra = self->extra == NULL ? PyDict_New() : Py_NewRef(self->extra);
-    if (extra == NULL) {
-        return NULL;
-    }
-    int has_socket = PyDict_Contains(extra, state->name_socket);
-    int has_peer = PyDict_Contains(extra, state->name_peername);
-    if (has_socket == 0) {
-        PyObject *wrapped = make_transport_socket(state, self); // runs Python
-        has_socket = wrapped == NULL ? -1 : PyDict_SetItem(extra, state->name_socket, wrapped);
-        Py_XDECREF(wrapped);
-        if (has_socket == 0) {
-            has_socket = put_address(extra, state->name_sockname, self, &self->local,
-                                     "getsockname");
-        }
-    }
-    if (has_peer == 0) {
-        has_peer = put_address(extra, state->name_peername, self, &self->peer, "getpeername");
-    }
-    if (has_socket < 0 || has_peer < 0) {
-        Py_DECREF(extra);
-        return NULL;
-    }
-    Py_XSETREF(self->extra, extra);
-    return self->extra;
 }
 
 static PyObject *
@@ -343,7 +270,7 @@ static PyObject *
 Transport_repr(PyObject *op)
 {
     Transport *self = (Transport *)op;
-    size_t unsent = self->loop == NULL ? 0 : transport_unsent(self); // runs Python
+    size_t unsent = self->loop == NULL ? 0 : count_unsent(self); // runs Python
     const char *life = self->is_lost || (self->sock == NULL && !self->owns_fd) ? " closed"
                        : self->is_closing                                      ? " closing"
                                                                                : "";
