@@ -196,11 +196,8 @@ awaitable_set_result(core_state *state, PyObject *future, PyObject *value)
 }
 
 int
-awaitable_finish(core_state *state, PyObject *future, PyObject *exception)
+awaitable_set_exception(core_state *state, PyObject *future, PyObject *exception)
 {
-    if (exception == NULL) {
-        return awaitable_set_result(state, future, Py_None);
-    }
     if (Py_IS_TYPE(future, state->Future_type)) {
         return future_set_exception(state, (Future *)future, exception);
     }
@@ -238,6 +235,29 @@ awaitable_cancel(core_state *state, PyObject *future, PyObject *message)
     int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     return is_true;
+}
+
+static int
+tell_awaited_by(core_state *state, PyObject *function, PyObject *future, PyObject *task)
+{
+    if (function == NULL || task == NULL || future_is_exact(state, future)) {
+        return 0;
+    }
+    PyObject *answer = PyObject_CallFunctionObjArgs(function, future, task, NULL);
+    Py_XDECREF(answer); // ran Python
+    return answer == NULL ? -1 : 0;
+}
+
+int
+awaitable_add_awaited_by(core_state *state, PyObject *future, PyObject *task)
+{
+    return tell_awaited_by(state, state->add_to_awaited_by, future, task);
+}
+
+int
+awaitable_discard_awaited_by(core_state *state, PyObject *future, PyObject *task)
+{
+    return tell_awaited_by(state, state->discard_from_awaited_by, future, task);
 }
 
 int

@@ -35,17 +35,27 @@ int awaitable_is_cancelled(core_state *state, PyObject *future);
 PyObject *awaitable_exception(core_state *state, PyObject *future);
 PyObject *awaitable_result(core_state *state, PyObject *future);
 
-/* future.set_result(value): 0 or -1. Runs Python for one not of ours. */
+/* future.set_result(value), future.set_exception(exception), and the one that fits an exception that
+   may be NULL: 0 or -1. Run Python for one not of ours. */
 int awaitable_set_result(core_state *state, PyObject *future, PyObject *value);
-
-/* future.set_result(None), or future.set_exception(exception) where that is not NULL. */
-int awaitable_finish(core_state *state, PyObject *future, PyObject *exception);
+int awaitable_set_exception(core_state *state, PyObject *future, PyObject *exception);
+static inline int
+awaitable_finish(core_state *state, PyObject *future, PyObject *exception)
+{
+    return exception == NULL ? awaitable_set_result(state, future, Py_None)
+                             : awaitable_set_exception(state, future, exception);
+}
 
 /* Gives a future that is not done the result None: 0 or -1. Runs Python for one not of ours. */
 int awaitable_wake(core_state *state, PyObject *future);
 
 /* future.cancel(msg=message), or future.cancel() where that is NULL: 1, 0 or -1. Runs Python. */
 int awaitable_cancel(core_state *state, PyObject *future, PyObject *message);
+
+/* Tells 3.14's call graph that a task (NULL: none) waits for a future, or does no more: 0 or -1. Of
+   one of ours its waiters say so themselves. Runs Python for one that is not. */
+int awaitable_add_awaited_by(core_state *state, PyObject *future, PyObject *task);
+int awaitable_discard_awaited_by(core_state *state, PyObject *future, PyObject *task);
 
 /* Finds what asyncio wraps in a coroutine what is awaitable only: 0 or -1. */
 int awaitable_init(core_state *state);

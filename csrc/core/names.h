@@ -13,7 +13,6 @@
     X(acquire, "acquire")                                                                    \
     X(add_done_callback, "add_done_callback")                                                \
     X(append, "append")                                                                      \
-    X(appendleft, "appendleft")                                                              \
     X(asyncio_future_blocking, "_asyncio_future_blocking")                                   \
     X(attach, "_attach")                                                                     \
     X(buffer_updated, "buffer_updated")                                                      \
@@ -53,8 +52,6 @@
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
     X(exceptions, "exceptions")                                                              \
-    X(extend, "extend")                                                                      \
-    X(fatal_error, "_fatal_error")                                                           \
     X(feed_data, "feed_data")                                                                \
     X(feed_eof, "feed_eof")                                                                  \
     X(fileno, "fileno")                                                                      \
@@ -110,7 +107,6 @@
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
     X(source_traceback, "source_traceback")                                                  \
-    X(source_traceback_attribute, "_source_traceback")                                       \
     X(sslcontext, "sslcontext")                                                              \
     X(sslobj, "_sslobj")                                                                     \
     X(start_reading, "_start_reading")                                                       \

@@ -2,6 +2,13 @@
 
 #include "core/report.h"
 
+bool
+report_must_pass(void)
+{
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+           || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
 int
 report_to_handler(core_state *state, PyObject *loop, PyObject *message, PyObject *pairs[][2])
 {
@@ -63,8 +70,7 @@ int
 report_callback_error(core_state *state, PyObject *loop, PyObject *handle, PyObject *callback,
                       PyObject *args, PyObject *source_traceback)
 {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    if (report_must_pass()) {
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();

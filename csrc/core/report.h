@@ -11,6 +11,12 @@
 
 #include "core/state.h"
 
+#include <stdbool.h>
+
+/* Whether the pending exception is none to report, but passes through everything: KeyboardInterrupt
+   and SystemExit do. */
+bool report_must_pass(void);
+
 /* loop.call_exception_handler({"message": message, key: value, ...}); pairs end with a NULL key, one with
    a NULL value is left out. Steals message, which may be NULL with an exception. 0 or -1. Runs
    Python. */

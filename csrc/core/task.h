@@ -45,9 +45,6 @@ int task_step_entered(core_state *state, Task *self, PyObject *exception);
 /* What a done future makes of the step: the exception to throw (a new reference), or NULL. */
 PyObject *task_exception_of(core_state *state, PyObject *future);
 
-/* Tells 3.14's call graph, by a function of asyncio's (NULL before), who waits for a future. */
-int task_tell_awaited_by(PyObject *function, PyObject *future, Task *self);
-
 /* What a step's callable and a wake-up are to Python code and to foreign loops. */
 PyObject *task_wakeup_callable(PyObject *task);
 PyObject *task_step_callable(core_state *state, Task *task, PyObject *exception);

@@ -6,14 +6,14 @@
 #include "core/task.h"
 
 #include "base/check.h"
+#include "core/awaitable.h"
 
 static PyObject *
 task_wakeup(PyObject *self, PyObject *future)
 {
     core_state *state = state_of(self);
     Task *task = (Task *)self;
-    if (state->discard_from_awaited_by != NULL && !future_is_exact(state, future)
-        && task_tell_awaited_by(state->discard_from_awaited_by, future, task) < 0) {
+    if (awaitable_discard_awaited_by(state, future, self) < 0) {
         return NULL;
     }
     PyObject *exception = task_exception_of(state, future); // runs Python

@@ -116,17 +116,6 @@ wait_for_own_future(core_state *state, Task *self, PyObject *yielded)
     return set_waiter_steal(state, self, yielded);
 }
 
-int
-task_tell_awaited_by(PyObject *function, PyObject *future, Task *self)
-{
-    if (function == NULL) {
-        return 0;
-    }
-    PyObject *answer = PyObject_CallFunctionObjArgs(function, future, self, NULL);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
-}
-
 static int
 add_wakeup_by_method(core_state *state, Task *self, PyObject *yielded)
 {
@@ -146,7 +135,7 @@ add_wakeup_by_method(core_state *state, Task *self, PyObject *yielded)
     Py_DECREF(wakeup);
     Py_DECREF(context);
     Py_XDECREF(answer);
-    return answer == NULL ? -1 : task_tell_awaited_by(state->add_to_awaited_by, yielded, self);
+    return answer == NULL ? -1 : awaitable_add_awaited_by(state, yielded, (PyObject *)self);
 }
 
 /* `yielded` advertises _asyncio_future_blocking: any future that is not exactly ours. */
@@ -353,8 +342,7 @@ resume(core_state *state, Task *self)
 static int
 report_step_error(Loop *loop, Task *self)
 {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    if (report_must_pass()) {
         return -1;
     }
     core_state *state = loop->state;

@@ -95,8 +95,7 @@ waiter_handle(Loop *loop, Waiter *self)
 static int
 report_error(Loop *loop, Waiter *self)
 {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    if (report_must_pass()) {
         return -1;
     }
     PyObject *pending = PyErr_GetRaisedException();

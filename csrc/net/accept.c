@@ -42,8 +42,7 @@ drop_connection(Coroutine *op)
 static int
 connection_failed(NetCoroutine *self)
 {
-    if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    if (report_must_pass()) {
         return -1;
     }
     core_state *state = self->loop->loop.state;
@@ -84,8 +83,7 @@ make_connection(NetCoroutine *self)
     if (self->items[ITEM_PROTOCOL] == NULL) {
         return -1;
     }
-    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)self->loop,
-                                                 self->loop->loop.state->name_create_future);
+    PyObject *future = loop_create_future(self->loop->loop.state, (PyObject *)self->loop);
     self->coroutine.future = future;
     if (future == NULL) {
         return -1;

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "core/awaitable.h"
-#include "core/future.h"
+#include "core/report.h"
 #include "poller/poller.h"
 
 #include <string.h>
@@ -64,7 +64,7 @@ wait_for_fd(NetCoroutine *self, int fd)
 {
     Loop *loop = &self->loop->loop;
     core_state *state = loop->state;
-    PyObject *future = PyObject_CallMethodNoArgs((PyObject *)loop, state->name_create_future);
+    PyObject *future = loop_create_future(state, (PyObject *)loop);
     self->coroutine.future = future;
     if (future == NULL || net_loop_ensure_fd_is_free(self->loop, fd) < 0) {
         return -1;
@@ -93,17 +93,8 @@ static int
 tell_future(core_state *state, PyObject *future, PyObject *result)
 {
     PyObject *outcome = result == NULL ? PyErr_GetRaisedException() : Py_NewRef(result);
-    int status;
-    if (future_is_exact(state, future)) {
-        status = result != NULL ? future_set_result(state, (Future *)future, outcome)
-                                : future_set_exception(state, (Future *)future, outcome);
-    }
-    else {
-        PyObject *method = result != NULL ? state->name_set_result : state->name_set_exception;
-        PyObject *answer = PyObject_CallMethodOneArg(future, method, outcome); // runs Python
-        status = answer == NULL ? -1 : 0;
-        Py_XDECREF(answer);
-    }
+    int status = result != NULL ? awaitable_set_result(state, future, outcome)
+                                : awaitable_set_exception(state, future, outcome);
     Py_DECREF(outcome);
     return status;
 }
@@ -126,9 +117,7 @@ try_again(core_state *state, NetCoroutine *self)
     if (status == 0) {
         return self->fd < 0 ? 0 : loop_watch_fd_again(&self->loop->loop, self->fd);
     }
-    if (status < 0
-        && (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-            || PyErr_ExceptionMatches(PyExc_SystemExit))) {
+    if (status < 0 && report_must_pass()) {
         return -1;
     }
     if (self->coroutine.state == COROUTINE_WAITING) {

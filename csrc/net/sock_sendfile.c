@@ -10,6 +10,7 @@
 
 #include "net/sock_sendfile.h"
 
+#include "core/report.h"
 #include "net/net_methods.h"
 #include "net/sock_op.h"
 #include "poller/poller.h"
@@ -165,8 +166,7 @@ send_failed(FileSending *self, bool has_waited)
         }
         PyErr_SetFromErrno(PyExc_OSError);
     }
-    else if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-             || PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    else if (report_must_pass()) {
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();

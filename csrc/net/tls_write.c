@@ -152,8 +152,7 @@ call_flow(TLSProtocol *self, PyObject *name, const char *message)
     PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
     PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
     int status = answer == NULL ? -1 : 0;
-    if (status < 0 && !PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-        && !PyErr_ExceptionMatches(PyExc_SystemExit)) {
+    if (status < 0 && !report_must_pass()) {
         PyObject *exception = PyErr_GetRaisedException();
         PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
                                                                     : self->app_transport);

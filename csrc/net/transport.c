@@ -8,6 +8,7 @@
 #include "net/transport.h"
 
 #include "base/check.h"
+#include "core/report.h"
 #include "net/transport_report.h"
 
 #include <errno.h>
@@ -196,7 +197,7 @@ transport_end_by(Transport *self, PyObject *exception, const char *message)
 int
 transport_fatal_error(Transport *self, const char *message)
 {
-    if (transport_error_passes()) {
+    if (report_must_pass()) {
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();

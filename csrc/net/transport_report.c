@@ -8,13 +8,6 @@ enum {
     WARN_FROM_LOST_WRITE = 5, /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 };
 
-bool
-transport_error_passes(void)
-{
-    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
-           || PyErr_ExceptionMatches(PyExc_SystemExit);
-}
-
 int
 transport_report_debug(NetLoop *loop, PyObject *transport, const char *level, const char *format)
 {
@@ -79,7 +72,7 @@ int
 transport_report_pending(NetLoop *loop, PyObject *transport, PyObject *protocol,
                          const char *message)
 {
-    if (transport_error_passes()) {
+    if (report_must_pass()) {
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();

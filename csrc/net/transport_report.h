@@ -13,9 +13,6 @@
 
 #include <stdbool.h>
 
-/* Whether the pending exception passes through everything: KeyboardInterrupt and SystemExit do. */
-bool transport_error_passes(void);
-
 /* logger.<level>(format, transport) where the loop is in debug mode: 0 or -1. Runs Python. */
 int transport_report_debug(NetLoop *loop, PyObject *transport, const char *level,
                            const char *format);

@@ -12,6 +12,7 @@
 #include "net/write_pipe_transport.h"
 
 #include "base/check.h"
+#include "core/report.h"
 #include "net/flow_control.h"
 #include "net/pipe_transport.h"
 #include "net/transport_report.h"
@@ -74,7 +75,7 @@ end_by(WritePipeTransport *self, PyObject *exception, const char *message)
 static int
 write_failed(WritePipeTransport *self)
 {
-    if (transport_error_passes()) {
+    if (report_must_pass()) {
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();

@@ -14,16 +14,6 @@
 
 /* ---- a future is done ---- */
 
-static int
-discard_waiting_task(core_state *state, AsCompleted *self, PyObject *future)
-{
-    if (self->waiting_task == NULL || future_is_exact(state, future)) {
-        return 0;
-    }
-    return task_tell_awaited_by(state->discard_from_awaited_by, future,
-                                (Task *)self->waiting_task);
-}
-
 /* There is one more to be fetched: a future, or None. */
 static int
 put(core_state *state, AsCompleted *self, PyObject *future)
@@ -42,7 +32,7 @@ as_completed_notify(core_state *state, PyObject *owner, PyObject *future)
         return 0;
     }
     self->unfinished--;
-    if (discard_waiting_task(state, self, future) < 0 || put(state, self, future) < 0) {
+    if (awaitable_discard_awaited_by(state, future, self->waiting_task) < 0 || put(state, self, future) < 0) {
         return -1;
     }
     return self->unfinished == 0 && self->timer != NULL ? timer_cancel(state, self->timer) : 0;
@@ -72,7 +62,7 @@ AsCompleted_handle_timeout(PyObject *op, PyObject *Py_UNUSED(unused))
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->futures); i++) {
         PyObject *future = PyList_GET_ITEM(self->futures, i);
         if (waiter_remove(state, future, &as_completed_waiter, op) < 0 // runs Python
-            || discard_waiting_task(state, self, future) < 0) {
+            || awaitable_discard_awaited_by(state, future, self->waiting_task) < 0) {
             return NULL;
         }
     }
@@ -136,9 +126,8 @@ add_waiters(core_state *state, AsCompleted *self)
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(self->futures); i++) {
         PyObject *future = PyList_GET_ITEM(self->futures, i);
         status = waiter_add(state, future, &as_completed_waiter, (PyObject *)self, context);
-        if (status == 0 && self->waiting_task != NULL && !future_is_exact(state, future)) {
-            status = task_tell_awaited_by(state->add_to_awaited_by, future,
-                                          (Task *)self->waiting_task);
+        if (status == 0) {
+            status = awaitable_add_awaited_by(state, future, self->waiting_task);
         }
     }
     Py_XDECREF(context);

@@ -154,9 +154,7 @@ wait_for_child(gathering *self, PyObject *child)
         }
         return PyList_Append(self->done, child);
     }
-    PyObject *task = self->outer->waiting_task;
-    if (task != NULL && !future_is_exact(state, child)
-        && task_tell_awaited_by(state->add_to_awaited_by, child, (Task *)task) < 0) {
+    if (awaitable_add_awaited_by(state, child, self->outer->waiting_task) < 0) {
         return -1;
     }
     return waiter_add(state, child, &gathering_waiter, (PyObject *)self->outer, self->context);
@@ -246,18 +244,13 @@ static PyObject *
 gather_nothing(core_state *state)
 {
     PyObject *loop = PyObject_CallNoArgs(state->get_event_loop); // runs Python
-    PyObject *future = loop == NULL ? NULL
-                                    : PyObject_CallMethodNoArgs(loop, state->name_create_future);
+    PyObject *future = loop == NULL ? NULL : loop_create_future(state, loop);
     Py_XDECREF(loop);
     PyObject *list = future == NULL ? NULL : PyList_New(0);
-    PyObject *answer = list == NULL ? NULL
-                                    : PyObject_CallMethodOneArg(future, state->name_set_result,
-                                                                list);
-    Py_XDECREF(list);
-    if (answer == NULL) {
+    if (list == NULL || awaitable_set_result(state, future, list) < 0) {
         Py_CLEAR(future);
     }
-    Py_XDECREF(answer);
+    Py_XDECREF(list);
     return future;
 }
 

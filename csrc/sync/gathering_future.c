@@ -34,15 +34,6 @@ waiting_task_of(PyObject *op)
     return self->future.state == FUTURE_PENDING ? self->waiting_task : NULL;
 }
 
-static int
-discard_waiting_task(core_state *state, GatheringFuture *self, PyObject *child)
-{
-    if (self->waiting_task == NULL || future_is_exact(state, child)) {
-        return 0;
-    }
-    return task_tell_awaited_by(state->discard_from_awaited_by, child, (Task *)self->waiting_task);
-}
-
 /* The children that are not done outlive gather(): nobody waits for them any more. */
 static int
 discard_from_all(core_state *state, GatheringFuture *self)
@@ -50,7 +41,7 @@ discard_from_all(core_state *state, GatheringFuture *self)
     for (Py_ssize_t i = 0;
          self->waiting_task != NULL && i < PyList_GET_SIZE(self->children); i++) {
         PyObject *child = Py_NewRef(PyList_GET_ITEM(self->children, i));
-        int status = discard_waiting_task(state, self, child);
+        int status = awaitable_discard_awaited_by(state, child, self->waiting_task);
         Py_DECREF(child);
         if (status < 0) {
             return -1;
@@ -183,7 +174,7 @@ gathering_future_notify(core_state *state, PyObject *op, PyObject *child)
 {
     GatheringFuture *self = (GatheringFuture *)op;
     self->finished++;
-    if (discard_waiting_task(state, self, child) < 0) {
+    if (awaitable_discard_awaited_by(state, child, self->waiting_task) < 0) {
         return -1;
     }
     if (!self->is_open || self->future.state != FUTURE_PENDING || !future_is_alive(&self->future)) {

@@ -60,8 +60,7 @@ take_or_wait(NextCompleted *self, PyObject **result)
         return *result == NULL ? -1 : 1;
     }
     PyObject *loop = get_loop(state, iterator);
-    PyObject *getter = loop == NULL ? NULL
-                                    : PyObject_CallMethodNoArgs(loop, state->name_create_future);
+    PyObject *getter = loop == NULL ? NULL : loop_create_future(state, loop);
     Py_XDECREF(loop);
     if (getter == NULL || PyList_Append(iterator->getters, getter) < 0) {
         Py_XDECREF(getter);

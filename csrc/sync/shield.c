@@ -23,16 +23,6 @@ typedef struct {
 
 /* ---- one of the two is done ---- */
 
-static int
-discard_waiting_task(core_state *state, Shield *self)
-{
-    if (self->waiting_task == NULL || future_is_exact(state, self->inner)) {
-        return 0;
-    }
-    return task_tell_awaited_by(state->discard_from_awaited_by, self->inner,
-                                (Task *)self->waiting_task);
-}
-
 /* outer.set_result(value) or outer.set_exception(value). Steals value, which may be NULL. */
 static int
 tell_outer_steal(core_state *state, PyObject *outer, PyObject *value, bool is_exception)
@@ -40,17 +30,8 @@ tell_outer_steal(core_state *state, PyObject *outer, PyObject *value, bool is_ex
     if (value == NULL) {
         return -1;
     }
-    int status;
-    if (Py_IS_TYPE(outer, state->Future_type)) {
-        status = is_exception ? future_set_exception(state, (Future *)outer, value)
-                              : future_set_result(state, (Future *)outer, value);
-    }
-    else {
-        PyObject *answer = PyObject_CallMethodOneArg(
-            outer, is_exception ? state->name_set_exception : state->name_set_result, value);
-        status = answer == NULL ? -1 : 0; // runs Python
-        Py_XDECREF(answer);
-    }
+    int status = is_exception ? awaitable_set_exception(state, outer, value)
+                              : awaitable_set_result(state, outer, value);
     Py_DECREF(value);
     return status;
 }
@@ -76,7 +57,7 @@ inner_is_done(core_state *state, PyObject *owner, PyObject *inner)
     if (outer == NULL) {
         return 0;
     }
-    int is_cancelled = discard_waiting_task(state, self) < 0
+    int is_cancelled = awaitable_discard_awaited_by(state, self->inner, self->waiting_task) < 0
                            ? -1
                            : awaitable_is_cancelled(state, outer); // runs Python, as all here
     if (is_cancelled != 0) {
@@ -118,7 +99,7 @@ outer_is_done(core_state *state, PyObject *owner, PyObject *Py_UNUSED(outer))
     if (waiter_remove(state, self->inner, &inner_waiter, owner) < 0) {
         return -1;
     }
-    return discard_waiting_task(state, self);
+    return awaitable_discard_awaited_by(state, self->inner, self->waiting_task);
 }
 
 static const waiter_kind outer_waiter = {
@@ -132,9 +113,7 @@ static const waiter_kind outer_waiter = {
 static int
 add_waiters(core_state *state, Shield *self)
 {
-    if (self->waiting_task != NULL && !future_is_exact(state, self->inner)
-        && task_tell_awaited_by(state->add_to_awaited_by, self->inner, (Task *)self->waiting_task)
-               < 0) {
+    if (awaitable_add_awaited_by(state, self->inner, self->waiting_task) < 0) {
         return -1;
     }
     PyObject *context = context_take_snapshot(state);
@@ -158,7 +137,7 @@ make_outer(core_state *state, PyObject *inner)
     PyObject *outer = NULL;
     if (loop != NULL) {
         self->inner = Py_NewRef(inner);
-        self->outer = PyObject_CallMethodNoArgs(loop, state->name_create_future);
+        self->outer = loop_create_future(state, loop);
         if (self->outer != NULL && state->add_to_awaited_by != NULL) {
             self->waiting_task = awaitable_current_task(state, loop);
         }

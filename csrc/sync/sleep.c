@@ -104,8 +104,7 @@ start_timer(Sleep *self, PyObject *delay)
 {
     core_state *state = self->coroutine.module_state;
     PyObject *loop = awaitable_running_loop(state);
-    PyObject *future = loop == NULL ? NULL
-                                    : PyObject_CallMethodNoArgs(loop, state->name_create_future);
+    PyObject *future = loop == NULL ? NULL : loop_create_future(state, loop);
     PyObject *timer = future == NULL ? NULL
                                      : call_later(state, loop, delay, future, self->result);
     Py_XDECREF(loop);

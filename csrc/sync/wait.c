@@ -53,16 +53,6 @@ is_exception(core_state *state, PyObject *future)
 }
 
 static int
-discard_waiting_task(core_state *state, Wait *self, PyObject *future)
-{
-    if (self->waiting_task == NULL || future_is_exact(state, future)) {
-        return 0;
-    }
-    return task_tell_awaited_by(state->discard_from_awaited_by, future,
-                                (Task *)self->waiting_task);
-}
-
-static int
 wait_notify(core_state *state, PyObject *owner, PyObject *future)
 {
     Wait *self = (Wait *)owner;
@@ -83,7 +73,7 @@ wait_notify(core_state *state, PyObject *owner, PyObject *future)
             return -1;
         }
     }
-    return discard_waiting_task(state, self, future);
+    return awaitable_discard_awaited_by(state, future, self->waiting_task);
 }
 
 static PyObject *
@@ -178,9 +168,8 @@ add_waiters(core_state *state, Wait *self)
     for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(self->futures); i++) {
         PyObject *future = PyList_GET_ITEM(self->futures, i);
         status = waiter_add(state, future, &wait_waiter, (PyObject *)self, context); // runs Python
-        if (status == 0 && self->waiting_task != NULL && !future_is_exact(state, future)) {
-            status = task_tell_awaited_by(state->add_to_awaited_by, future,
-                                          (Task *)self->waiting_task);
+        if (status == 0) {
+            status = awaitable_add_awaited_by(state, future, self->waiting_task);
         }
     }
     Py_XDECREF(context);
@@ -201,7 +190,7 @@ make_waiter(core_state *state, Wait *self)
         status = -1;
     }
     if (status == 0) {
-        self->waiter = PyObject_CallMethodNoArgs(loop, state->name_create_future);
+        self->waiter = loop_create_future(state, loop);
         status = self->waiter == NULL ? -1 : 0;
     }
     if (status == 0 && self->timeout != NULL) {
@@ -248,7 +237,7 @@ stop_waiting(core_state *state, Wait *self)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->futures); i++) {
         PyObject *future = PyList_GET_ITEM(self->futures, i);
         if (waiter_remove(state, future, &wait_waiter, (PyObject *)self) < 0
-            || discard_waiting_task(state, self, future) < 0) {
+            || awaitable_discard_awaited_by(state, future, self->waiting_task) < 0) {
             return -1;
         }
     }

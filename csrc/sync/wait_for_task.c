@@ -67,7 +67,7 @@ remove_waiter(core_state *state, WaitForTask *self)
 static int
 make_waiter(core_state *state, WaitForTask *self)
 {
-    Py_XSETREF(self->waiter, PyObject_CallMethodNoArgs(self->loop, state->name_create_future));
+    Py_XSETREF(self->waiter, loop_create_future(state, self->loop));
     return self->waiter == NULL ? -1 : 0;
 }
 
