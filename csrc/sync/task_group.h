@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 
+#include "core/args.h"
 #include "core/state.h"
 
 typedef struct {
@@ -49,10 +50,15 @@ task_group_is_exact(TaskGroup *self)
    own: 1, 0 or -1. */
 int task_group_is_base_error(TaskGroup *self, PyObject *exc);
 
-/* What __aenter__() and __aexit__() give (sync/task_group_exit.c). */
-PyObject *TaskGroup_aenter(PyObject *self, PyObject *unused);
-PyObject *TaskGroup_aexit(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                          PyObject *kwnames);
+/* Takes a new task in: 0 or -1. Runs Python on other loops than ours. */
+int task_group_take(TaskGroup *self, PyObject *task);
+
+/* The methods: create_task() (sync/task_group_create.c), __aenter__() and __aexit__(), which are
+   coroutines (sync/task_group_exit.c), and the done callback. */
+DECLARE_FAST_METHOD(TaskGroup_create_task);
+DECLARE_METHOD(TaskGroup_aenter);
+DECLARE_FAST_METHOD(TaskGroup_aexit);
+DECLARE_METHOD(TaskGroup_on_task_done);
 
 /* Has tools see these coroutines as asyncio's: 0 or -1. */
 int task_group_learn(core_state *state);

@@ -217,9 +217,7 @@ wait_or_finish(group_call *call, PyObject **result)
         return leave(call, finish(call, result));
     }
     if (group->on_completed_fut == NULL) {
-        core_state *state = group->module_state;
-        group->on_completed_fut = PyObject_CallMethodNoArgs(group->loop,
-                                                            state->name_create_future);
+        group->on_completed_fut = loop_create_future(group->module_state, group->loop);
         if (group->on_completed_fut == NULL) {
             return leave(call, COROUTINE_FAILED);
         }
