@@ -2,6 +2,7 @@
 
 #include "net/flow_control.h"
 
+#include "core/attributes.h"
 #include "net/transport_report.h"
 
 enum { DEFAULT_HIGH_WATER = 64 * 1024 };
@@ -99,7 +100,7 @@ flow_control_limits(const flow_control *self)
 PyObject *
 flow_control_get_limit(PyObject *transport, void *offset)
 {
-    return PyLong_FromSize_t(*(size_t *)((char *)transport + (Py_ssize_t)(intptr_t)offset));
+    return PyLong_FromSize_t(*(size_t *)attribute_field(transport, offset));
 }
 
 int
@@ -109,7 +110,7 @@ flow_control_set_limit(PyObject *transport, PyObject *value, void *offset)
         PyErr_SetString(PyExc_AttributeError, "a limit can't be deleted");
         return -1;
     }
-    return as_limit(value, (size_t *)((char *)transport + (Py_ssize_t)(intptr_t)offset));
+    return as_limit(value, attribute_field(transport, offset));
 }
 
 /* The method may end the transport, and what was borrowed from it. */

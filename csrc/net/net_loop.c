@@ -154,20 +154,6 @@ net_loop_ensure_fd_is_free(NetLoop *self, int fd)
     return status;
 }
 
-PyObject *
-net_loop_call_stock(NetLoop *self, const char *name, PyObject *const *args, Py_ssize_t nargs,
-                    PyObject *kwnames)
-{
-    PyObject *stock = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type,
-                                                   self->loop.state->NetLoop_type, self, NULL);
-    PyObject *method = stock == NULL ? NULL : PyObject_GetAttrString(stock, name);
-    PyObject *answer = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs,
-                                                                   kwnames);
-    Py_XDECREF(stock);
-    Py_XDECREF(method);
-    return answer;
-}
-
 /* Sends what transports held back while the callbacks ran. Keeps the pending exception. */
 static void
 flush_corked(Loop *loop)

@@ -22,6 +22,7 @@
 #include "base/llist.h"
 #include "core/loop.h"
 #include "core/state.h"
+#include "core/stock.h"
 
 /* As asyncio's _SelectorTransport.max_size: so many bytes are read at a time, at the most. */
 enum {
@@ -82,9 +83,14 @@ int net_loop_ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj);
 /* The same, of asyncio's transports too; as asyncio does before it watches an fd for a user. */
 int net_loop_ensure_fd_is_free(NetLoop *self, int fd);
 
-/* super().method(...): asyncio's own, or that of a class in between. */
-PyObject *net_loop_call_stock(NetLoop *self, const char *method, PyObject *const *args,
-                              Py_ssize_t nargs, PyObject *kwnames);
+/* super().method(...): asyncio's own, or that of a class in between. Runs Python. */
+static inline PyObject *
+net_loop_call_stock(NetLoop *self, const char *method, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames)
+{
+    return stock_call_super(self->loop.state->NetLoop_type, (PyObject *)self, method, args, nargs,
+                            kwnames);
+}
 
 /* `object` as a NetLoop, or NULL where it is another kind of loop. */
 static inline NetLoop *

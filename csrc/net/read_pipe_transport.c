@@ -7,6 +7,7 @@
 #include "net/read_pipe_transport.h"
 
 #include "base/check.h"
+#include "core/args.h"
 #include "net/pipe_transport.h"
 #include "net/transport_report.h"
 
@@ -18,12 +19,6 @@ typedef struct {
     Py_ssize_t max_size; /* bytes asked of one read() */
     bool is_paused;
 } ReadPipeTransport;
-
-static PyObject *
-none_or_null(int status)
-{
-    return status < 0 ? NULL : Py_NewRef(Py_None);
-}
 
 /* An OSError with that errno: 1, 0 or -1. */
 static int

@@ -6,6 +6,7 @@
 
 #include "core/awaitable.h"
 #include "core/loop.h"
+#include "core/stock.h"
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
 
@@ -20,12 +21,6 @@ stream_protocol_is_plain(core_state *state, PyObject *object)
     return PyObject_TypeCheck(object, state->StreamProtocol_type) && self->is_class_plain
                ? streams_dict_is_plain(self->dict, stream_protocol_hooks)
                : 0;
-}
-
-static PyObject *
-none_or_null(int status)
-{
-    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 int
@@ -132,7 +127,7 @@ connection_made(StreamProtocol *self, PyObject *reader, PyObject *transport)
 static PyObject *
 call_stock(PyObject *op, const char *method, PyObject *argument)
 {
-    return streams_call_stock(((StreamProtocol *)op)->state->StreamProtocol_type, op, method,
+    return stock_call_super(((StreamProtocol *)op)->state->StreamProtocol_type, op, method,
                               &argument, argument == NULL ? 0 : 1, NULL);
 }
 
@@ -149,7 +144,7 @@ plain_argument(PyObject *op, const char *method, const args_names *parameters,
     if (is_bound && self->is_class_plain) {
         return argument;
     }
-    *answer = streams_call_stock(self->state->StreamProtocol_type, op, method, args, nargs,
+    *answer = stock_call_super(self->state->StreamProtocol_type, op, method, args, nargs,
                                  kwnames);
     return NULL;
 }

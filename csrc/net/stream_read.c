@@ -49,7 +49,7 @@ read_eof(StreamTransport *self)
         return -1;
     }
     PyObject *answer = transport_call_protocol(
-        transport, state_of_stream(self)->name_eof_received, NULL); // runs Python
+        transport, transport_state_of(&self->transport)->name_eof_received, NULL); // runs Python
     int keep_open = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     if (keep_open < 0) {
@@ -79,7 +79,7 @@ static int
 pass_to_protocol(StreamTransport *self, PyObject *data)
 {
     PyObject *answer = transport_call_protocol(
-        &self->transport, state_of_stream(self)->name_data_received, data); // runs Python
+        &self->transport, transport_state_of(&self->transport)->name_data_received, data); // runs Python
     Py_XDECREF(answer);
     return answer != NULL ? 0 : protocol_failed(self);
 }
@@ -150,7 +150,7 @@ read_into_bytes(StreamTransport *self)
 static int
 get_buffer(StreamTransport *self, Py_buffer *view)
 {
-    core_state *state = state_of_stream(self);
+    core_state *state = transport_state_of(&self->transport);
     PyObject *size = PyLong_FromLong(-1);
     PyObject *buffer = size == NULL ? NULL
                                     : transport_call_protocol(&self->transport,
@@ -198,7 +198,7 @@ read_into_protocol(StreamTransport *self)
     PyObject *answer = number == NULL ? NULL
                                       : transport_call_protocol(
                                             transport,
-                                            state_of_stream(self)->name_buffer_updated, number);
+                                            transport_state_of(&self->transport)->name_buffer_updated, number);
     Py_XDECREF(number);
     Py_XDECREF(answer); // runs Python
     return answer != NULL ? 0 : protocol_failed(self);

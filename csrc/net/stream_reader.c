@@ -6,6 +6,7 @@
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/loop.h"
+#include "core/stock.h"
 
 #include <stddef.h>
 
@@ -89,11 +90,8 @@ maybe_pause(StreamReader *self)
 }
 
 int
-stream_reader_maybe_resume(StreamReader *self)
+stream_reader_resume(StreamReader *self)
 {
-    if (!self->is_paused || stream_buffer_size(&self->buffer) > self->limit_bytes) {
-        return 0;
-    }
     self->is_paused = false;
     PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
     PyObject *answer = PyObject_CallMethodNoArgs(transport, self->state->name_resume_reading);
@@ -135,12 +133,6 @@ stream_reader_set_exception(StreamReader *self, PyObject *exception)
 
 /* ---- methods ---- */
 
-static PyObject *
-none_or_null(int status)
-{
-    return status < 0 ? NULL : Py_NewRef(Py_None);
-}
-
 /* The one argument of a method of a plain reader, borrowed; or NULL: then asyncio's method is
    called with what we got, and *answer is its. */
 static PyObject *
@@ -158,7 +150,7 @@ plain_argument(PyObject *op, const char *method, const args_names *parameters,
     }
     if (is_plain >= 0) {
         core_state *state = ((StreamReader *)op)->state;
-        *answer = streams_call_stock(state->StreamReader_type, op, method, args, nargs, kwnames);
+        *answer = stock_call_super(state->StreamReader_type, op, method, args, nargs, kwnames);
     }
     return NULL;
 }
@@ -178,7 +170,7 @@ StreamReader_feed_eof(PyObject *op, PyObject *Py_UNUSED(unused))
     StreamReader *self = (StreamReader *)op;
     int is_plain = stream_reader_is_plain(self);
     if (is_plain == 0) {
-        return streams_call_stock(self->state->StreamReader_type, op, "feed_eof", NULL, 0, NULL);
+        return stock_call_super(self->state->StreamReader_type, op, "feed_eof", NULL, 0, NULL);
     }
     return none_or_null(is_plain < 0 ? -1 : stream_reader_feed_eof(self));
 }

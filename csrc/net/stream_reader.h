@@ -67,8 +67,16 @@ int stream_reader_feed_eof(StreamReader *self);
 int stream_reader_set_exception(StreamReader *self, PyObject *exception);
 int stream_reader_set_transport(StreamReader *self, PyObject *transport);
 
-/* Has the transport read on, where it was paused and no more than the limit is left: 0 or -1. */
-int stream_reader_maybe_resume(StreamReader *self);
+/* Has the transport read on; where it was paused and no more than the limit is left: 0 or -1. Runs
+   Python. */
+int stream_reader_resume(StreamReader *self);
+static inline int
+stream_reader_maybe_resume(StreamReader *self)
+{
+    return self->is_paused && stream_buffer_size(&self->buffer) <= self->limit_bytes
+               ? stream_reader_resume(self)
+               : 0;
+}
 
 /* The reading methods, each a coroutine (net/stream_reader_calls.c, stream_reader_lines.c). */
 DECLARE_FAST_METHOD(StreamReader_read);

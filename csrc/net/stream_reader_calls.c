@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "core/args.h"
 #include "core/loop.h"
+#include "core/stock.h"
+#include "net/join.h"
 
 static const reader_call *
 call_of(const ReaderCall *self)
@@ -33,15 +35,8 @@ wait_for_data(ReaderCall *self)
         PyErr_SetString(PyExc_AssertionError, "_wait_for_data after EOF");
         return -1;
     }
-    if (reader->is_paused) { /* or nothing would come */
-        reader->is_paused = false;
-        PyObject *transport = Py_NewRef(reader->transport == NULL ? Py_None : reader->transport);
-        PyObject *answer = PyObject_CallMethodNoArgs(transport, state->name_resume_reading);
-        Py_DECREF(transport);
-        Py_XDECREF(answer);
-        if (answer == NULL) {
-            return -1;
-        }
+    if (reader->is_paused && stream_reader_resume(reader) < 0) { /* or nothing would come */
+        return -1;
     }
     PyObject *future = loop_create_future(state, reader->loop);
     if (future == NULL) {
@@ -221,8 +216,8 @@ join_blocks(ReaderCall *self, PyObject *empty, PyObject **result)
         *result = empty;
         return 1;
     }
-    *result = PyObject_CallMethod(empty, "join", "(O)", self->blocks);
     Py_DECREF(empty);
+    *result = join_bytes(self->blocks);
     return *result == NULL ? -1 : 1;
 }
 
@@ -259,6 +254,7 @@ static const reader_call read_call = {
 static const reader_call readexactly_call = {
     READER_CALL_KIND("readexactly"), .waits_as = "readexactly", .attempt = attempt_readexactly,
 };
+
 PyObject *
 reader_call_new(StreamReader *reader, const reader_call *call, Py_ssize_t size,
                 PyObject *separators)
@@ -276,9 +272,9 @@ reader_call_new(StreamReader *reader, const reader_call *call, Py_ssize_t size,
 
 PyObject *
 reader_call_stock(PyObject *op, const reader_call *call, PyObject *const *args, Py_ssize_t nargs,
-           PyObject *kwnames)
+                  PyObject *kwnames)
 {
-    return streams_call_stock(((StreamReader *)op)->state->StreamReader_type, op, call->kind.name,
+    return stock_call_super(((StreamReader *)op)->state->StreamReader_type, op, call->kind.name,
                               args, nargs, kwnames);
 }
 

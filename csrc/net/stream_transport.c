@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/args.h"
+#include "core/awaitable.h"
 
 #include <unistd.h>
 
@@ -19,9 +20,8 @@ stream_fail_empty_waiter(StreamTransport *self, PyObject *exception)
     if (self->empty_waiter == NULL) {
         return 0;
     }
-    PyObject *answer = PyObject_CallMethod(self->empty_waiter, "set_exception", "O", exception);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return awaitable_set_exception(transport_state_of(&self->transport), self->empty_waiter,
+                                   exception);
 }
 
 /* ---- for sendfile ---- */
@@ -39,17 +39,14 @@ Stream_make_empty_waiter(PyObject *op, PyObject *Py_UNUSED(unused))
         PyErr_SetString(PyExc_RuntimeError, "Transport is closing");
         return NULL;
     }
-    PyObject *waiter = PyObject_CallMethod((PyObject *)self->transport.loop, "create_future", NULL);
+    core_state *state = transport_state_of(&self->transport);
+    PyObject *waiter = loop_create_future(state, (PyObject *)self->transport.loop);
     if (waiter == NULL) {
         return NULL;
     }
     self->empty_waiter = Py_NewRef(waiter);
-    if (self->queue.count == 0) {
-        PyObject *answer = PyObject_CallMethod(waiter, "set_result", "O", Py_None);
-        Py_XDECREF(answer);
-        if (answer == NULL) {
-            Py_CLEAR(waiter);
-        }
+    if (self->queue.count == 0 && awaitable_set_result(state, waiter, Py_None) < 0) {
+        Py_CLEAR(waiter);
     }
     return waiter;
 }
@@ -79,7 +76,7 @@ static int
 Stream_protocol_changed(Transport *transport)
 {
     StreamTransport *self = (StreamTransport *)transport;
-    core_state *state = state_of_stream(self);
+    core_state *state = transport_state_of(&self->transport);
     int is_buffered = PyObject_IsInstance(transport->protocol, state->BufferedProtocol);
     if (is_buffered < 0) {
         return -1;
@@ -165,14 +162,8 @@ Stream_get_buffer(PyObject *op, void *Py_UNUSED(closure))
 {
     StreamTransport *self = (StreamTransport *)op;
     stream_flush(&self->transport); // runs Python where that fails
-    PyObject *list = write_queue_as_list(&self->queue);
-    if (WRITELINES_JOINS && list != NULL) {
-        PyObject *empty = PyByteArray_FromStringAndSize(NULL, 0);
-        PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", list);
-        Py_XDECREF(empty);
-        Py_SETREF(list, joined);
-    }
-    return list;
+    return WRITELINES_JOINS ? write_queue_as_bytearray(&self->queue)
+                            : write_queue_as_list(&self->queue);
 }
 
 /* Who takes what is read: None once the transport is closing, as in asyncio. */
@@ -183,7 +174,7 @@ Stream_get_read_ready_cb(PyObject *op, void *Py_UNUSED(closure))
     if (self->transport.is_closing) {
         Py_RETURN_NONE;
     }
-    return PyObject_GetAttr(op, state_of_stream(self)->name_read_ready);
+    return PyObject_GetAttr(op, transport_state_of(&self->transport)->name_read_ready);
 }
 
 static PyObject *

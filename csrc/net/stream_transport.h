@@ -33,13 +33,6 @@ typedef struct {
 PyObject *stream_transport_new(NetLoop *loop, PyObject *protocol, PyObject *waiter,
                                const transport_source *source);
 
-static inline core_state *
-state_of_stream(StreamTransport *self)
-{
-    NetLoop *loop = self->transport.loop;
-    return loop != NULL ? loop->loop.state : state_of((PyObject *)self);
-}
-
 /* Sends what was held back, if anything was; reports errors itself (net/stream_write.c). */
 void stream_flush(Transport *transport);
 

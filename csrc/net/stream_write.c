@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "core/args.h"
+#include "core/awaitable.h"
+#include "net/join.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -383,10 +385,8 @@ Stream_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
         return NULL;
     }
     if (WRITELINES_JOINS) {
-        PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-        PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", lines);
+        PyObject *joined = join_bytes(lines); // runs Python
         int status = joined == NULL ? -1 : stream_write(self, joined);
-        Py_XDECREF(empty);
         Py_XDECREF(joined);
         return status < 0 ? NULL : Py_NewRef(Py_None);
     }
@@ -415,12 +415,9 @@ queue_is_empty(StreamTransport *self)
     if (loop_unwatch_fd(&transport->loop->loop, transport->fd, POLLER_WRITE) < 0) {
         return -1;
     }
-    if (self->empty_waiter != NULL) {
-        PyObject *answer = PyObject_CallMethod(self->empty_waiter, "set_result", "O", Py_None);
-        Py_XDECREF(answer);
-        if (answer == NULL) {
-            return -1;
-        }
+    if (self->empty_waiter != NULL
+        && awaitable_set_result(transport_state_of(transport), self->empty_waiter, Py_None) < 0) {
+        return -1;
     }
     if (transport->is_closing && transport->conn_lost == 0) {
         transport->conn_lost++;

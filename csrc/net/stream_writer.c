@@ -10,6 +10,7 @@
 #include "core/awaitable.h"
 #include "core/coroutine.h"
 #include "core/loop.h"
+#include "core/stock.h"
 #include "net/stream_protocol.h"
 #include "net/stream_reader.h"
 #include "net/stream_transport.h"
@@ -42,7 +43,7 @@ call_stock(PyObject *op, const char *method, PyObject *const *args, Py_ssize_t n
            PyObject *kwnames)
 {
     StreamWriter *self = (StreamWriter *)op;
-    return streams_call_stock(self->state->StreamWriter_type, op, method, args, nargs, kwnames);
+    return stock_call_super(self->state->StreamWriter_type, op, method, args, nargs, kwnames);
 }
 
 /* ---- drain ---- */

@@ -2,30 +2,12 @@
 
 #include "net/streams.h"
 
-static PyObject *
-stock_method(PyTypeObject *type, PyObject *self, const char *name)
-{
-    PyObject *stock = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, type, self, NULL);
-    PyObject *method = stock == NULL ? NULL : PyObject_GetAttrString(stock, name);
-    Py_XDECREF(stock);
-    return method;
-}
-
-PyObject *
-streams_call_stock(PyTypeObject *type, PyObject *self, const char *name, PyObject *const *args,
-                   Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *method = stock_method(type, self, name);
-    PyObject *answer = method == NULL ? NULL : PyObject_Vectorcall(method, args, (size_t)nargs,
-                                                                   kwnames);
-    Py_XDECREF(method);
-    return answer;
-}
+#include "core/stock.h"
 
 int
 streams_init_by_stock(PyTypeObject *type, PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    PyObject *method = stock_method(type, self, "__init__");
+    PyObject *method = stock_super_method(type, self, "__init__");
     PyObject *answer = method == NULL ? NULL : PyObject_Call(method, args, kwargs);
     Py_XDECREF(method);
     Py_XDECREF(answer);

@@ -18,12 +18,8 @@
 
 #include <stdbool.h>
 
-/* The method `name` of whatever class comes behind `type` in the order of self's class. Runs
+/* The __init__() of whatever class comes behind `type` in the order of self's class: 0 or -1. Runs
    Python. */
-PyObject *streams_call_stock(PyTypeObject *type, PyObject *self, const char *name,
-                             PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
-
-/* Its __init__(): 0 or -1. */
 int streams_init_by_stock(PyTypeObject *type, PyObject *self, PyObject *args, PyObject *kwargs);
 
 /* Whether no class between that of `self` and `ours` has an attribute of its own of one of the

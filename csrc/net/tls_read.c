@@ -9,6 +9,7 @@
 #include "net/tls_protocol.h"
 
 #include "base/check.h"
+#include "net/join.h"
 #include "net/net_loop.h"
 
 #include <string.h>
@@ -100,10 +101,7 @@ plaintext_as_bytes(plaintext *text)
     if (text->used > 0 && put_aside(text) < 0) {
         return NULL;
     }
-    PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-    PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", text->full);
-    Py_XDECREF(empty);
-    return joined;
+    return join_bytes(text->full);
 }
 
 /* ---- passing it on ---- */

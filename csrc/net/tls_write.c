@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "core/report.h"
+#include "net/join.h"
 #include "net/stream_transport.h"
 
 #include <string.h>
@@ -28,11 +29,9 @@ is_plain_stream(core_state *state, PyObject *transport)
 static PyObject *
 write_joined(core_state *state, PyObject *transport, PyObject *chunks)
 {
-    PyObject *empty = PyBytes_FromStringAndSize(NULL, 0);
-    PyObject *data = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", chunks);
+    PyObject *data = join_bytes(chunks);
     PyObject *answer = data == NULL ? NULL
                                     : PyObject_CallMethodOneArg(transport, state->name_write, data);
-    Py_XDECREF(empty);
     Py_XDECREF(data);
     return answer;
 }

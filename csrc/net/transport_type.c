@@ -5,6 +5,7 @@
 #include "net/transport.h"
 
 #include "base/check.h"
+#include "core/args.h"
 #include "core/attributes.h"
 #include "net/transport_report.h"
 
@@ -16,12 +17,6 @@ count_unsent(Transport *self)
 {
     self->kind->flush(self); // runs Python where that fails
     return self->kind->buffer_size(self);
-}
-
-static PyObject *
-none_or_null(int status)
-{
-    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *

@@ -12,6 +12,7 @@
 #include "net/write_pipe_transport.h"
 
 #include "base/check.h"
+#include "core/args.h"
 #include "core/report.h"
 #include "net/flow_control.h"
 #include "net/pipe_transport.h"
@@ -28,12 +29,6 @@ typedef struct {
     write_queue queue;
     unsigned conn_lost;
 } WritePipeTransport;
-
-static PyObject *
-none_or_null(int status)
-{
-    return status < 0 ? NULL : Py_NewRef(Py_None);
-}
 
 static int
 maybe_pause_protocol(WritePipeTransport *self)
@@ -351,12 +346,7 @@ WritePipe_repr(PyObject *op)
 static PyObject *
 WritePipe_get_buffer(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *list = write_queue_as_list(&((WritePipeTransport *)op)->queue);
-    PyObject *empty = list == NULL ? NULL : PyByteArray_FromStringAndSize(NULL, 0);
-    PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", list);
-    Py_XDECREF(list);
-    Py_XDECREF(empty);
-    return joined;
+    return write_queue_as_bytearray(&((WritePipeTransport *)op)->queue);
 }
 
 /* ---- the type ---- */

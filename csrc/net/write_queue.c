@@ -127,6 +127,17 @@ write_queue_as_list(const write_queue *self)
     return list;
 }
 
+PyObject *
+write_queue_as_bytearray(const write_queue *self)
+{
+    PyObject *list = write_queue_as_list(self);
+    PyObject *empty = list == NULL ? NULL : PyByteArray_FromStringAndSize(NULL, 0);
+    PyObject *joined = empty == NULL ? NULL : PyObject_CallMethod(empty, "join", "(O)", list);
+    Py_XDECREF(list);
+    Py_XDECREF(empty);
+    return joined;
+}
+
 int
 write_queue_traverse(const write_queue *self, visitproc visit, void *arg)
 {

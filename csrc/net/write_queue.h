@@ -39,8 +39,9 @@ void write_queue_advance(write_queue *self, size_t written);
 /* Drops everything. */
 void write_queue_clear(write_queue *self);
 
-/* Copies of the chunks: a list of memoryviews. */
+/* What is left of the chunks: a list of memoryviews, or a copy of all in one bytearray. */
 PyObject *write_queue_as_list(const write_queue *self);
+PyObject *write_queue_as_bytearray(const write_queue *self);
 
 int write_queue_traverse(const write_queue *self, visitproc visit, void *arg);
 

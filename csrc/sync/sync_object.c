@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/loop.h"
+#include "core/stock.h"
 
 /* Adds (name, what the class has under it) to `pairs`; a name that this version lacks is left out. */
 static int
@@ -145,24 +146,8 @@ PyObject *
 sync_call_stock(SyncObject *self, const char *method, PyObject *const *args, Py_ssize_t nargs,
                 PyObject *kwnames)
 {
-    enum { MOST = 6 };
-    PyObject *stack[MOST];
-    Py_ssize_t count = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
-    if (count + 1 > MOST) {
-        PyErr_Format(PyExc_TypeError, "%s() got too many arguments", method);
-        return NULL;
-    }
-    PyObject *function = PyObject_GetAttrString(stock_of(self->state, self->class), method);
-    if (function == NULL) {
-        return NULL;
-    }
-    stack[0] = (PyObject *)self;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        stack[i + 1] = args[i];
-    }
-    PyObject *result = PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames);
-    Py_DECREF(function);
-    return result;
+    return stock_call_method(stock_of(self->state, self->class), method, (PyObject *)self, args,
+                             nargs, kwnames);
 }
 
 int

@@ -5,8 +5,8 @@
 #include "sync/task_group.h"
 
 #include "core/args.h"
+#include "core/stock.h"
 #include "core/task.h"
-#include "sync/structured.h"
 
 #include <stdbool.h>
 
@@ -94,7 +94,7 @@ TaskGroup_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyO
         fits = args_bind_names(&parameters, args, nargs, kwnames, bound);
     }
     if (!fits) {
-        return method_call_stock(state->stock_TaskGroup, "create_task", op, args, nargs,
+        return stock_call_method(state->stock_TaskGroup, "create_task", op, args, nargs,
                                  kwnames); // runs Python
     }
     const char *reason = refusal(self);

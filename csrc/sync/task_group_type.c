@@ -3,7 +3,7 @@
 #include "sync/task_group.h"
 
 #include "core/args.h"
-#include "sync/structured.h"
+#include "core/stock.h"
 
 #include <stddef.h>
 
@@ -158,7 +158,7 @@ read_version(core_state *state)
         {&state->group_cancels_late_tasks, "create_task", "cancel"},
     };
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
-        int answer = method_code_names(stock, questions[i].function, questions[i].name);
+        int answer = stock_method_uses(stock, questions[i].function, questions[i].name);
         if (answer < 0) {
             return -1;
         }

@@ -7,7 +7,7 @@
 #include "core/awaitable.h"
 #include "core/coroutine.h"
 #include "core/function.h"
-#include "sync/structured.h"
+#include "core/stock.h"
 
 static const char *const STATE_VALUES[] = {"created", "active", "expiring", "expired", "finished"};
 
@@ -323,8 +323,8 @@ static const function_definition timeout_at_definition = {
 int
 timeout_init(PyObject *module, core_state *state)
 {
-    int subclasses = method_code_names(state->stock_Timeout, "__aexit__", "issubclass");
-    int inserts = method_code_names(state->stock_Timeout, "__aexit__", "_insert_timeout_error");
+    int subclasses = stock_method_uses(state->stock_Timeout, "__aexit__", "issubclass");
+    int inserts = stock_method_uses(state->stock_Timeout, "__aexit__", "_insert_timeout_error");
     if (subclasses < 0 || inserts < 0) {
         return -1;
     }

@@ -15,7 +15,7 @@
 #include "core/coroutine.h"
 #include "core/function.h"
 #include "core/future.h"
-#include "sync/structured.h"
+#include "core/stock.h"
 #include "sync/timeout.h"
 #include "sync/wait_for_task.h"
 
@@ -219,7 +219,7 @@ static const function_definition wait_for_definition = {
 int
 wait_for_init(PyObject *module, core_state *state)
 {
-    int awaits = function_code_names(state->stock_wait_for, "timeouts");
+    int awaits = stock_function_uses(state->stock_wait_for, "timeouts");
     if (awaits < 0) {
         return -1;
     }

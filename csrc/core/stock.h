@@ -1,0 +1,25 @@
+/* stock.h -- asyncio's own functions and methods, where ours leave the work to them or do as they do.
+
+   Source: none; what is called is found by name, in the class or module that the caller gives. */
+
+#ifndef PYASYNC_CORE_STOCK_H
+#define PYASYNC_CORE_STOCK_H
+
+#include "base/compat.h"
+
+/* owner.<method>(self, ...) with the arguments of a method of ours. Runs Python. */
+PyObject *stock_call_method(PyObject *owner, const char *method, PyObject *self,
+                            PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* The method of whatever class comes behind `type` in the order of self's class: a new reference or
+   NULL; and calling it. Runs Python. */
+PyObject *stock_super_method(PyTypeObject *type, PyObject *self, const char *method);
+PyObject *stock_call_super(PyTypeObject *type, PyObject *self, const char *method,
+                           PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* Whether the Python code of a function uses this name, which tells how the running version goes about
+   it: 1, 0 or -1. Of a method of a class 0, too, where it has none. */
+int stock_function_uses(PyObject *function, const char *name);
+int stock_method_uses(PyObject *owner, const char *method, const char *name);
+
+#endif
