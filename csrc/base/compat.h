@@ -1,10 +1,10 @@
-/* compat.h -- the one file of base/ and core/ that names Python versions.
+/* compat.h -- the one file that names Python versions (core/bridge.c may, too).
 
    What it gives: <Python.h>, the functions of newer Pythons for older ones under their own
    names, and the numbers that differ between versions.
 
    Invariants
-   1. No other file tests PY_VERSION_HEX (core/bridge.c may: private state differs by version).
+   1. No other file tests PY_VERSION_HEX, but for core/bridge.c: private state differs by version.
    2. A name defined here behaves as documented for the Python that introduced it.  */
 
 #ifndef PYASYNC_BASE_COMPAT_H

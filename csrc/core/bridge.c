@@ -1,4 +1,4 @@
-/* bridge.c -- the only file that touches private state of CPython's asyncio. */
+/* bridge.c -- the only file that touches private state of CPython and of its asyncio. */
 
 #include "core/bridge.h"
 

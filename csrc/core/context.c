@@ -2,7 +2,6 @@
 
 #include "core/context.h"
 
-#include "base/check.h"
 #include "core/bridge.h"
 
 PyObject *

@@ -3,13 +3,13 @@
 
 #include "core/coroutine_step.h"
 
-#include "base/check.h"
 #include "core/awaitable.h"
 #include "core/future.h"
 #include "core/stop_iteration.h"
 
-void
-coroutine_end(Coroutine *self)
+/* Ends it, however that came about; no exception is pending. Runs Python (destructors). */
+static void
+end(Coroutine *self)
 {
     if (self->state == COROUTINE_DONE) {
         return;
@@ -25,7 +25,7 @@ void
 coroutine_end_keeping_exception(Coroutine *self)
 {
     PyObject *pending = PyErr_GetRaisedException();
-    coroutine_end(self);
+    end(self);
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);
     }
@@ -124,7 +124,7 @@ after_step(Coroutine *self, int answer, PyObject **result)
         self->is_awaiting = true;
         return send_to_awaitable(self, Py_None, result);
     case COROUTINE_RETURNS:
-        coroutine_end(self);
+        end(self);
         return PYGEN_RETURN;
     default:
         coroutine_end_keeping_exception(self);
@@ -168,7 +168,7 @@ as_method_result(PySendResult status, PyObject *result)
     if (status != PYGEN_RETURN) {
         return result;
     }
-    future_raise_stop_iteration_steal(result);
+    stop_iteration_raise_new_steal(result);
     return NULL;
 }
 
@@ -323,7 +323,7 @@ Coroutine_close(PyObject *op, PyObject *Py_UNUSED(unused))
         }
         PyErr_Clear(); /* it ended as close() asked it to */
     }
-    coroutine_end(self);
+    end(self);
     Py_RETURN_NONE;
 }
 

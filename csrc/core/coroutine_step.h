@@ -9,10 +9,7 @@
 
 #include "core/coroutine.h"
 
-/* Ends it, however that came about; no exception is pending. Runs Python (destructors). */
-void coroutine_end(Coroutine *self);
-
-/* The same, where one may be pending: it stays. */
+/* Ends it, however that came about. Keeps the pending exception. Runs Python (destructors). */
 void coroutine_end_keeping_exception(Coroutine *self);
 
 PySendResult Coroutine_am_send(PyObject *op, PyObject *value, PyObject **result);

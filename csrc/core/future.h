@@ -196,8 +196,6 @@ void future_dealloc(PyObject *self);
 /* The iterator that `await` takes (core/future_iter.c). */
 PyObject *future_iter_new(PyObject *future);
 
-/* Raises StopIteration(value), for an iterator that returned it. */
-void future_raise_stop_iteration_steal(PyObject *value);
 int future_iter_init_type(PyObject *module, core_state *state);
 
 int future_init_type(PyObject *module, core_state *state);

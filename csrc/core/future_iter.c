@@ -1,8 +1,7 @@
 /* future_iter.c -- the iterator that `await future` steps: yields the future once, then returns.
 
    An interpreter that steps an iterator by tp_iternext (3.12 and newer) needs a StopIteration for
-   every result but None; calling the class costs more than the rest of the await, so the object is
-   put together here. (Keeping one and using it again is faster still, but keeps results alive.)
+   every result but None: a new one (core/stop_iteration.h says why).
 
    Invariants
    1. future is NULL once an exception was thrown in or, before 3.14, the result was given; from
@@ -12,6 +11,7 @@
 #include "core/future.h"
 
 #include "base/check.h"
+#include "core/stop_iteration.h"
 
 typedef struct {
     PyObject_HEAD
@@ -73,25 +73,6 @@ FutureIter_am_send(PyObject *op, PyObject *Py_UNUSED(value), PyObject **result)
     return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
 }
 
-void
-future_raise_stop_iteration_steal(PyObject *value)
-{
-    PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
-    PyStopIterationObject *stop = (PyStopIterationObject *)type->tp_alloc(type, 0);
-    if (stop == NULL) {
-        Py_DECREF(value);
-        return;
-    }
-    stop->value = value;
-    stop->args = PyTuple_Pack(1, value);
-    if (stop->args != NULL) {
-        PyErr_SetRaisedException((PyObject *)stop);
-    }
-    else {
-        Py_DECREF(stop);
-    }
-}
-
 static PyObject *
 FutureIter_iternext(PyObject *op)
 {
@@ -104,7 +85,7 @@ FutureIter_iternext(PyObject *op)
             Py_DECREF(result);
             return NULL;
         }
-        future_raise_stop_iteration_steal(result);
+        stop_iteration_raise_new_steal(result);
         return NULL;
     case PYGEN_ERROR:
         break;
@@ -120,7 +101,7 @@ FutureIter_send(PyObject *op, PyObject *Py_UNUSED(value))
     case PYGEN_NEXT:
         return result;
     case PYGEN_RETURN:
-        future_raise_stop_iteration_steal(result);
+        stop_iteration_raise_new_steal(result);
         return NULL;
     case PYGEN_ERROR:
         break;

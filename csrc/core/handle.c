@@ -4,9 +4,8 @@
 
 #include "base/check.h"
 #include "core/context.h"
+#include "core/handle_threadsafe.h"
 #include "core/report.h"
-
-#include <pythread.h>
 
 enum {
     SMALL_CAPACITY = 1,  /* arguments in the smaller size of free Handles */
@@ -237,80 +236,14 @@ call(core_state *state, Handle *self)
     return answer;
 }
 
-/* A callback of a thread-safe handle that runs, and a thread that waits for one to return. Both
-   live on the stack of their thread and are linked in the state. */
-typedef struct {
-    llist_node node;
-    Handle *handle;
-    unsigned long thread_id;
-} handle_runner;
-
-typedef struct {
-    llist_node node;
-    Handle *handle;
-    PyThread_type_lock lock;
-} handle_waiter;
-
-static bool
-runs_in_other_thread(core_state *state, Handle *self)
-{
-    for (llist_node *node = state->handle_runners.next; node != &state->handle_runners;
-         node = node->next) {
-        const handle_runner *runner = container_of(node, handle_runner, node);
-        if (runner->handle == self && runner->thread_id != PyThread_get_thread_ident()) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int
-handle_wait_for_callback(core_state *state, Handle *self)
-{
-    if (!THREADSAFE_HANDLE_BLOCKS || !self->is_threadsafe) {
-        return 0;
-    }
-    while (runs_in_other_thread(state, self)) {
-        handle_waiter waiter = {.handle = self, .lock = PyThread_allocate_lock()};
-        if (waiter.lock == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        PyThread_acquire_lock(waiter.lock, WAIT_LOCK);
-        llist_append(&state->handle_waiters, &waiter.node);
-        Py_BEGIN_ALLOW_THREADS
-        PyThread_acquire_lock(waiter.lock, WAIT_LOCK);
-        Py_END_ALLOW_THREADS
-        PyThread_release_lock(waiter.lock);
-        PyThread_free_lock(waiter.lock);
-    }
-    return 0;
-}
-
-static void
-wake_waiters(core_state *state, Handle *self)
-{
-    llist_node *next;
-    for (llist_node *node = state->handle_waiters.next; node != &state->handle_waiters;
-         node = next) {
-        next = node->next;
-        handle_waiter *waiter = container_of(node, handle_waiter, node);
-        if (waiter->handle == self) {
-            llist_remove(node);
-            PyThread_release_lock(waiter->lock); /* the waiter is gone once it has the GIL */
-        }
-    }
-}
-
 /* call() of a thread-safe handle: others can find out that it runs. */
 static PyObject *
 call_threadsafe(core_state *state, Handle *self)
 {
-    handle_runner runner = {.handle = self, .thread_id = PyThread_get_thread_ident()};
-    llist_append(&state->handle_runners, &runner.node);
+    handle_runner runner;
+    handle_runner_begin(state, &runner, self);
     PyObject *answer = call(state, self); // runs Python
-    llist_remove(&runner.node);
-    wake_waiters(state, self);
+    handle_runner_end(state, &runner);
     return answer;
 }
 

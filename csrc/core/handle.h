@@ -124,10 +124,6 @@ PyObject *handle_args_as_tuple(Handle *self);
 /* Debug mode: keeps the stack of the caller. 0 or -1. Runs Python. */
 int handle_take_source_traceback(core_state *state, Handle *self);
 
-/* Waits while another thread runs the callback, as the lock of asyncio's _ThreadSafeHandle makes
-   it: 0 or -1. Gives the GIL up. */
-int handle_wait_for_callback(core_state *state, Handle *self);
-
 /* tp_traverse, tp_clear and tp_dealloc of both types. */
 int handle_traverse(PyObject *self, visitproc visit, void *arg);
 int handle_clear(PyObject *self);

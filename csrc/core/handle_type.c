@@ -3,7 +3,9 @@
 #include "core/handle.h"
 
 #include "base/check.h"
+#include "core/attributes.h"
 #include "core/context.h"
+#include "core/handle_threadsafe.h"
 
 static PyObject *
 Handle_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -190,22 +192,9 @@ get_source_traceback(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyObject *
-get_loop(PyObject *op, void *Py_UNUSED(closure))
-{
-    PyObject *loop = ((Handle *)op)->loop;
-    return Py_NewRef(loop == NULL ? Py_None : loop);
-}
-
-static PyObject *
 get_context(PyObject *op, void *Py_UNUSED(closure))
 {
     return Handle_get_context(op, NULL);
-}
-
-static PyObject *
-get_cancelled(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((Handle *)op)->is_cancelled);
 }
 
 static PyObject *
@@ -317,9 +306,9 @@ static PyGetSetDef Handle_getset[] = {
     {"__class__", get_class, NULL, NULL, NULL},
     {"_callback", get_callback, NULL, NULL, NULL},
     {"_args", get_args, NULL, NULL, NULL},
-    {"_cancelled", get_cancelled, NULL, NULL, NULL},
+    {"_cancelled", attribute_get_bool, NULL, NULL, (void *)offsetof(Handle, is_cancelled)},
     {"_context", get_context, NULL, NULL, NULL},
-    {"_loop", get_loop, NULL, NULL, NULL},
+    {"_loop", attribute_get_object, NULL, NULL, (void *)offsetof(Handle, loop)},
     {"_repr", get_repr, NULL, NULL, NULL},
     {"_source_traceback", get_source_traceback, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -181,10 +181,6 @@ int loop_time(Loop *self, double *seconds);
 /* loop.create_future() of any loop. Runs Python, but for one of ours that does not override it. */
 PyObject *loop_create_future(core_state *state, PyObject *loop);
 
-/* One iteration, as BaseEventLoop._run_once (core/loop_run.c): 0, or -1 with a KeyboardInterrupt,
-   a SystemExit or a failure of the loop itself. */
-int loop_run_once(Loop *self);
-
 /* loop.call_soon(callback[, argument]) in `context`, or in a copy of the current one where that is
    NULL; by the shortest way. 0 or -1. Runs Python where call_soon is overridden. */
 int loop_call_soon(Loop *self, PyObject *callback, PyObject *argument, PyObject *context);

@@ -309,7 +309,8 @@ loop_check(const Loop *self)
 
 #endif
 
-int
+/* One iteration: 0, or -1 with a KeyboardInterrupt, a SystemExit or a failure of the loop itself. */
+static int
 loop_run_once(Loop *self)
 {
     loop_check(self);

@@ -6,7 +6,6 @@
 
 #include "core/loop.h"
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "core/args.h"
 #include "core/future.h"

@@ -11,7 +11,6 @@
 
 #include "core/loop.h"
 
-#include "base/check.h"
 #include "core/args.h"
 #include "core/handle.h"
 #include "core/loop_methods.h"

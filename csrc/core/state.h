@@ -164,7 +164,7 @@ typedef struct {
     PyTypeObject *context_vars_type;
     PyObject *no_context_vars;
 
-    llist_node handle_runners;    /* core/handle.c: callbacks of thread-safe handles that run, */
+    llist_node handle_runners;    /* core/handle_threadsafe.c: callbacks of thread-safe handles that run, */
     llist_node handle_waiters;    /* and threads that wait for one to return */
     bool create_task_takes_more;  /* this version's create_task has **kwargs for Task */
     bool server_counts_transports; /* Server._attach() takes no transport, before 3.13 */

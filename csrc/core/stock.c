@@ -6,22 +6,24 @@ PyObject *
 stock_call_method(PyObject *owner, const char *method, PyObject *self, PyObject *const *args,
                   Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *function = PyObject_GetAttrString(owner, method);
+    enum { USUAL = 6 };
+    PyObject *usual[USUAL], **stack = usual;
     Py_ssize_t total = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
-    PyObject **stack = function == NULL ? NULL : PyMem_New(PyObject *, total + 1);
-    PyObject *answer = NULL;
-    if (stack != NULL) {
-        stack[0] = self;
-        for (Py_ssize_t i = 0; i < total; i++) {
-            stack[i + 1] = args[i];
-        }
-        answer = PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames); // runs Python
+    if (total + 1 > USUAL && (stack = PyMem_New(PyObject *, total + 1)) == NULL) {
+        return PyErr_NoMemory();
+    }
+    stack[0] = self;
+    for (Py_ssize_t i = 0; i < total; i++) {
+        stack[i + 1] = args[i];
+    }
+    PyObject *function = PyObject_GetAttrString(owner, method);
+    PyObject *answer = function == NULL
+                           ? NULL
+                           : PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames);
+    Py_XDECREF(function);
+    if (stack != usual) {
         PyMem_Free(stack);
     }
-    else if (function != NULL) {
-        PyErr_NoMemory();
-    }
-    Py_XDECREF(function);
     return answer;
 }
 

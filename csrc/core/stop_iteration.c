@@ -1,4 +1,4 @@
-/* stop_iteration.c -- one StopIteration, raised again and again. */
+/* stop_iteration.c -- making a StopIteration, and one that is raised again and again. */
 
 #include "core/stop_iteration.h"
 
@@ -23,20 +23,32 @@ exchange(PyObject *stop, PyObject *value)
     return old;
 }
 
-/* A new one with value None and (None,) as its arguments, or NULL. */
+/* A new one with that value, and with it as its one argument, or NULL: put together here, because
+   calling the class costs more than the rest of an await. */
 static PyObject *
-make(void)
+make_steal(PyObject *value)
 {
     PyTypeObject *type = (PyTypeObject *)PyExc_StopIteration;
     PyStopIterationObject *stop = (PyStopIterationObject *)type->tp_alloc(type, 0);
-    if (stop != NULL) {
-        stop->value = Py_NewRef(Py_None);
-        stop->args = PyTuple_Pack(1, Py_None);
-        if (stop->args == NULL) {
-            Py_CLEAR(stop);
-        }
+    if (stop == NULL) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    stop->value = value;
+    stop->args = PyTuple_Pack(1, value);
+    if (stop->args == NULL) {
+        Py_CLEAR(stop);
     }
     return (PyObject *)stop;
+}
+
+void
+stop_iteration_raise_new_steal(PyObject *value)
+{
+    PyObject *stop = make_steal(value);
+    if (stop != NULL) {
+        PyErr_SetRaisedException(stop);
+    }
 }
 
 void
@@ -45,7 +57,7 @@ stop_iteration_raise_steal(core_state *state, PyObject *value)
     stop_iteration_forget(state);
     PyObject *stop = Py_XNewRef(state->stop_iteration);
     if (stop == NULL || Py_REFCNT(stop) != 2 || !is_untouched(stop)) {
-        Py_XSETREF(stop, make());
+        Py_XSETREF(stop, make_steal(Py_NewRef(Py_None)));
         if (stop == NULL) {
             Py_DECREF(value);
             return;

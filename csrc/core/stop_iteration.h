@@ -18,8 +18,10 @@
 
 #include "core/state.h"
 
-/* Raises StopIteration(value), from a tp_iternext. */
+/* Raises StopIteration(value), from a tp_iternext; and one that is used once, for Python code that
+   catches it. */
 void stop_iteration_raise_steal(core_state *state, PyObject *value);
+void stop_iteration_raise_new_steal(PyObject *value);
 
 /* Takes the value out of what was raised last. Keeps the pending exception. Runs Python. */
 void stop_iteration_forget_slow(core_state *state);

@@ -35,6 +35,10 @@ typedef struct {
    returning, where the loop runs. Runs Python. */
 PyObject *task_new(Loop *loop, PyObject *coro, PyObject *name, PyObject *context, bool eager_start);
 
+/* What __init__ does once the future part is set up: 0 or -1. Runs Python. */
+int task_init(core_state *state, Task *self, PyObject *coro, PyObject *name, PyObject *context,
+              bool eager_start);
+
 /* Steps a task that the loop took out of its ring; what it raises but KeyboardInterrupt and
    SystemExit goes to the exception handler. 0 or -1. Runs Python. */
 int task_run(Loop *loop, Task *self);
@@ -61,7 +65,8 @@ PyObject *task_context(core_state *state, Task *self);
 /* Sets the name to str(name): 0 or -1. */
 int task_set_name(Task *self, PyObject *name);
 
-/* tp_clear of a Task. */
+/* tp_traverse and tp_clear of a Task. */
+int task_traverse(PyObject *self, visitproc visit, void *arg);
 int task_clear(PyObject *self);
 
 /* As Task.cancel(): 1 where it was asked to, 0 where it is done, or -1. */

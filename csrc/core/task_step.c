@@ -10,7 +10,6 @@
 
 #include "core/task.h"
 
-#include "base/check.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/context.h"

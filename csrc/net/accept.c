@@ -6,7 +6,6 @@
 
 #include "net/accept.h"
 
-#include "base/check.h"
 #include "core/report.h"
 #include "net/net_coroutine.h"
 #include "net/net_methods.h"

@@ -107,8 +107,10 @@ net_loop_release(NetLoop *self, int fd, PyObject *transport)
     }
 }
 
-int
-net_loop_ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj)
+/* Whether no open transport of ours owns fd, which the error names as `fileobj`: 0, or -1 with
+   RuntimeError. Runs Python. */
+static int
+ensure_no_transport(NetLoop *self, int fd, PyObject *fileobj)
 {
     PyObject *transport = net_loop_owner(self, fd);
     if (transport == NULL || ((Transport *)transport)->is_closing) {
@@ -140,7 +142,7 @@ int
 net_loop_ensure_fd_is_free(NetLoop *self, int fd)
 {
     PyObject *number = PyLong_FromLong(fd);
-    int status = number == NULL ? -1 : net_loop_ensure_no_transport(self, fd, number);
+    int status = number == NULL ? -1 : ensure_no_transport(self, fd, number);
     if (status == 0) {
         status = stock_has_transport(self, number);
     }

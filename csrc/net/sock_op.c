@@ -2,7 +2,6 @@
 
 #include "net/sock_op.h"
 
-#include "base/check.h"
 #include "core/awaitable.h"
 #include "core/report.h"
 #include "poller/poller.h"

@@ -6,8 +6,6 @@
 
 #include "net/stream_transport.h"
 
-#include "base/check.h"
-
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>

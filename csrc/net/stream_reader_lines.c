@@ -5,7 +5,6 @@
 
 #include "net/stream_reader_calls.h"
 
-#include "base/check.h"
 #include "core/args.h"
 
 /* LimitOverrunError. Always -1. */

@@ -5,7 +5,6 @@
 
 #include "net/stream_transport.h"
 
-#include "base/check.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "net/join.h"

@@ -2,8 +2,6 @@
 
 #include "net/tls_engine.h"
 
-#include "base/check.h"
-
 TLSEngine *
 tls_engine_new(core_state *state)
 {

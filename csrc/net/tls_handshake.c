@@ -5,8 +5,6 @@
 
 #include "net/tls_protocol.h"
 
-#include "base/check.h"
-
 /* self._on_handshake_complete(None or the pending exception). Runs Python. */
 static PyObject *
 complete(core_state *state, TLSProtocol *self, bool is_failed)

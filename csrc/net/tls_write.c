@@ -8,7 +8,6 @@
 
 #include "net/tls_protocol.h"
 
-#include "base/check.h"
 #include "core/report.h"
 #include "net/join.h"
 #include "net/stream_transport.h"

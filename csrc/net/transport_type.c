@@ -4,7 +4,6 @@
 
 #include "net/transport.h"
 
-#include "base/check.h"
 #include "core/args.h"
 #include "core/attributes.h"
 #include "net/transport_report.h"

@@ -3,7 +3,6 @@
 #include "sync/queue.h"
 
 #include "core/awaitable.h"
-#include "base/check.h"
 #include "core/future.h"
 
 static bool

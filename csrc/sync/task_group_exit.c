@@ -4,7 +4,6 @@
 
 #include "sync/task_group.h"
 
-#include "base/check.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"

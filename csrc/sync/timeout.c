@@ -4,7 +4,6 @@
 
 #include "sync/timeout.h"
 
-#include "base/check.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/handle.h"

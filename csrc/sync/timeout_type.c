@@ -2,7 +2,6 @@
 
 #include "sync/timeout.h"
 
-#include "base/check.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/coroutine.h"

@@ -8,7 +8,6 @@
 
 #include "sync/wait_for.h"
 
-#include "base/check.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"

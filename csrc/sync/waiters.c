@@ -2,7 +2,6 @@
 
 #include "sync/waiters.h"
 
-#include "base/check.h"
 #include "core/awaitable.h"
 
 PyObject *
