@@ -1,7 +1,8 @@
 /* check.h -- assert(), which debug builds check and releases leave out, and container_of().
 
-   assert() follows NDEBUG, which setup.py defines in releases. PYASYNC_DEBUG, which it defines in debug
-   and asan builds, has the x_check() functions and the counts of live objects (core/state.h). */
+   assert() follows NDEBUG, which setup.py defines in releases. PYASYNC_DEBUG, which it defines in
+   debug and asan builds, has the x_check() functions and the counts of live objects
+   (core/state.h). */
 
 #ifndef PYASYNC_BASE_CHECK_H
 #define PYASYNC_BASE_CHECK_H

@@ -56,8 +56,8 @@ typedef struct {
     int required;
 } args_names;
 
-/* The arguments in the order of the parameters, borrowed, NULL for those not given: whether they fit. Sets
-   no exception: where they do not, asyncio's own method can say how. */
+/* The arguments in the order of the parameters, borrowed, NULL for those not given: whether they fit.
+   Sets no exception: where they do not, asyncio's own method can say how. */
 bool args_bind_names(const args_names *parameters, PyObject *const *args, Py_ssize_t nargs,
                      PyObject *kwnames, PyObject **bound);
 

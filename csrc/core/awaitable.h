@@ -35,8 +35,8 @@ int awaitable_is_cancelled(core_state *state, PyObject *future);
 PyObject *awaitable_exception(core_state *state, PyObject *future);
 PyObject *awaitable_result(core_state *state, PyObject *future);
 
-/* future.set_result(value), future.set_exception(exception), and the one that fits an exception that
-   may be NULL: 0 or -1. Run Python for one not of ours. */
+/* future.set_result(value), future.set_exception(exception), and the one of the two that fits an
+   exception that may be NULL: 0 or -1. Run Python for one not of ours. */
 int awaitable_set_result(core_state *state, PyObject *future, PyObject *value);
 int awaitable_set_exception(core_state *state, PyObject *future, PyObject *exception);
 static inline int

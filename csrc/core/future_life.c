@@ -1,4 +1,4 @@
-/* future_life.c -- how a Future comes to be, what it refers to, and how it ends; a Task does the same.
+/* future_life.c -- how a Future or a Task comes to be, what it refers to, and how it ends.
 
    Invariants
    1. asyncio's part of the object is made, visited and cleared by asyncio's own type

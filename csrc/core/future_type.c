@@ -1,4 +1,4 @@
-/* future_type.c -- the methods of a Future, those that Task shares too, and the type pyasync.Future.
+/* future_type.c -- the methods of a Future, most of them a Task's too, and the type pyasync.Future.
 
    Source: asyncio.Future (Modules/_asynciomodule.c). */
 

@@ -1,8 +1,8 @@
-/* handle_threadsafe.h -- a callback of call_soon_threadsafe() that runs, and other threads that wait for
-   it to return.
+/* handle_threadsafe.h -- a callback of call_soon_threadsafe() that runs, and other threads that wait
+   for it to return.
 
-   Since 3.14 cancel() and cancelled() of such a handle wait, in another thread than the loop's, while
-   the callback runs: who has cancelled it knows that it does not run any more.
+   Since 3.14 cancel() and cancelled() of such a handle wait, in another thread than the loop's,
+   while the callback runs: who has cancelled it knows that it does not run any more.
 
    Invariants
    1. A handle_runner is linked in the state exactly while its thread calls the handle's callback.

@@ -309,7 +309,7 @@ loop_check(const Loop *self)
 
 #endif
 
-/* One iteration: 0, or -1 with a KeyboardInterrupt, a SystemExit or a failure of the loop itself. */
+/* One iteration: 0, or -1 with KeyboardInterrupt, SystemExit or a failure of the loop itself. */
 static int
 loop_run_once(Loop *self)
 {

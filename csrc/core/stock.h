@@ -1,6 +1,7 @@
-/* stock.h -- asyncio's own functions and methods, where ours leave the work to them or do as they do.
+/* stock.h -- asyncio's own functions and methods, where ours leave the work to them, or do as the
+   running version's do.
 
-   Source: none; what is called is found by name, in the class or module that the caller gives. */
+   What is called is found by name, in the class that the caller gives. */
 
 #ifndef PYASYNC_CORE_STOCK_H
 #define PYASYNC_CORE_STOCK_H
@@ -17,8 +18,8 @@ PyObject *stock_super_method(PyTypeObject *type, PyObject *self, const char *met
 PyObject *stock_call_super(PyTypeObject *type, PyObject *self, const char *method,
                            PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
-/* Whether the Python code of a function uses this name, which tells how the running version goes about
-   it: 1, 0 or -1. Of a method of a class 0, too, where it has none. */
+/* Whether the Python code of a function uses this name, which tells how the running version goes
+   about it: 1, 0 or -1. Of a method of a class 0, too, where it has none. */
 int stock_function_uses(PyObject *function, const char *name);
 int stock_method_uses(PyObject *owner, const char *method, const char *name);
 

@@ -76,8 +76,8 @@ net_loop_owner(const NetLoop *self, int fd)
 int net_loop_claim(NetLoop *self, int fd, PyObject *transport);
 void net_loop_release(NetLoop *self, int fd, PyObject *transport);
 
-/* RuntimeError, as asyncio's _ensure_fd_no_transport, where an open transport owns fd, of ours or of
-   asyncio's: 0 or -1. As asyncio asks before it watches an fd for a user. Runs Python. */
+/* RuntimeError, as asyncio's _ensure_fd_no_transport, where an open transport owns fd, of ours or
+   of asyncio's: 0 or -1. As asyncio asks before it watches an fd for a user. Runs Python. */
 int net_loop_ensure_fd_is_free(NetLoop *self, int fd);
 
 /* super().method(...): asyncio's own, or that of a class in between. Runs Python. */

@@ -63,8 +63,8 @@ PyObject *stream_protocol_closed(StreamProtocol *self);
 /* Those who wait in drain(): a deque, borrowed, or NULL. */
 PyObject *stream_protocol_waiters(StreamProtocol *self);
 
-/* Hands a server's connection to client_connected_cb: 0 or -1. Runs Python. And where asyncio's code
-   is that this stands for (net/stream_protocol_serve.c). */
+/* Hands a server's connection to client_connected_cb: 0 or -1. Runs Python. And finds the code of
+   asyncio's that this stands for (net/stream_protocol_serve.c). */
 int stream_protocol_serve(StreamProtocol *self, PyObject *reader, PyObject *transport);
 int stream_protocol_learn(core_state *state);
 

@@ -46,8 +46,9 @@ read_eof(StreamTransport *self)
     if (transport_log_debug(transport, "%r received EOF") < 0) {
         return -1;
     }
-    PyObject *answer = transport_call_protocol(
-        transport, transport_state_of(&self->transport)->name_eof_received, NULL); // runs Python
+    core_state *state = transport_state_of(transport);
+    PyObject *answer = transport_call_protocol(transport, state->name_eof_received,
+                                               NULL); // runs Python
     int keep_open = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     if (keep_open < 0) {
@@ -76,8 +77,9 @@ protocol_failed(StreamTransport *self)
 static int
 pass_to_protocol(StreamTransport *self, PyObject *data)
 {
-    PyObject *answer = transport_call_protocol(
-        &self->transport, transport_state_of(&self->transport)->name_data_received, data); // runs Python
+    core_state *state = transport_state_of(&self->transport);
+    PyObject *answer = transport_call_protocol(&self->transport, state->name_data_received,
+                                               data); // runs Python
     Py_XDECREF(answer);
     return answer != NULL ? 0 : protocol_failed(self);
 }
@@ -192,11 +194,11 @@ read_into_protocol(StreamTransport *self)
     if (count <= 0) {
         return count == 0 ? read_eof(self) : read_failed(self);
     }
+    core_state *state = transport_state_of(transport);
     PyObject *number = PyLong_FromSsize_t(count);
     PyObject *answer = number == NULL ? NULL
                                       : transport_call_protocol(
-                                            transport,
-                                            transport_state_of(&self->transport)->name_buffer_updated, number);
+                                            transport, state->name_buffer_updated, number);
     Py_XDECREF(number);
     Py_XDECREF(answer); // runs Python
     return answer != NULL ? 0 : protocol_failed(self);

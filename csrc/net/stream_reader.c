@@ -58,7 +58,7 @@ wake_waiter(StreamReader *self, PyObject *exception)
     self->waiter = NULL;
     int status = awaitable_is_cancelled(self->state, waiter);
     if (status == 0) {
-        status = awaitable_finish(self->state, waiter, exception); // runs Python where it is not ours
+        status = awaitable_finish(self->state, waiter, exception); // runs Python where none of ours
     }
     Py_DECREF(waiter);
     return status < 0 ? -1 : 0;

@@ -16,6 +16,14 @@ tls_call_stock(TLSProtocol *self, const char *name, PyObject *argument)
 }
 
 int
+tls_do_as_stock(TLSProtocol *self, const char *name)
+{
+    PyObject *answer = tls_call_stock(self, name, NULL);
+    Py_XDECREF(answer); // ran Python
+    return answer == NULL ? -1 : 0;
+}
+
+int
 tls_end_by_exception(TLSProtocol *self)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {

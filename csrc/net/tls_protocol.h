@@ -70,10 +70,6 @@ tls_is_gone(PyObject *object)
 /* Ciphertext from the lower transport (net/tls_read.c). 0 or -1. Runs Python. */
 int tls_receive(PyObject *self, const char *data, Py_ssize_t size);
 
-/* Decrypts what has been fed, and after that `input`, and passes it on; errors end the connection.
-   0, or -1 with KeyboardInterrupt and the like. Runs Python (net/tls_read.c). */
-int tls_read(TLSProtocol *self, const char *input, Py_ssize_t input_size);
-
 /* Encrypts bytes-like chunks, behind the backlog, and sends; the backlog alone (net/tls_write.c). What
    fails ends the connection. 0 or -1. Runs Python. */
 int tls_write(TLSProtocol *self, PyObject *const *chunks, Py_ssize_t count);
@@ -82,13 +78,15 @@ int tls_write_backlog(TLSProtocol *self);
 /* Gives the lower transport what waits, unless that is paused; then flow control. 0 or -1. Runs
    Python. */
 int tls_send(TLSProtocol *self);
-int tls_control_writing(TLSProtocol *self);
 
 /* The pending exception, where it is an Exception, ends the connection: 0, or -1. Runs Python. */
 int tls_end_by_exception(TLSProtocol *self);
 
 /* self.<name>() of asyncio's own class, for what the C half can't do. New reference. */
 PyObject *tls_call_stock(TLSProtocol *self, const char *name, PyObject *argument);
+
+/* The same of one whose answer tells nothing: 0 or -1. */
+int tls_do_as_stock(TLSProtocol *self, const char *name);
 
 int tls_protocol_init_type(PyObject *module, core_state *state);
 

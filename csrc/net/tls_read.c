@@ -251,11 +251,8 @@ static int
 control_reading(core_state *state, TLSProtocol *self)
 {
     PyObject *method = NULL;
-    PyObject *answer = NULL;
     if (self->engine->native == NULL) {
-        answer = tls_call_stock(self, "_control_ssl_reading", NULL);
-        Py_XDECREF(answer);
-        return answer == NULL ? -1 : 0;
+        return tls_do_as_stock(self, "_control_ssl_reading"); // runs Python
     }
     Py_ssize_t size = tls_engine_incoming_size(self->engine);
     if (size < 0) {
@@ -272,13 +269,15 @@ control_reading(core_state *state, TLSProtocol *self)
     }
     self->incoming.is_paused = !self->incoming.is_paused;
     PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
-    answer = PyObject_CallMethodNoArgs(transport, method); // runs Python
+    PyObject *answer = PyObject_CallMethodNoArgs(transport, method); // runs Python
     Py_DECREF(transport);
     Py_XDECREF(answer);
     return answer == NULL ? -1 : 0;
 }
 
-int
+/* Decrypts what has been fed, and after that `input`, and passes it on; errors end the connection.
+   0, or -1 with KeyboardInterrupt and the like. Runs Python. */
+static int
 tls_read(TLSProtocol *self, const char *input, Py_ssize_t input_size)
 {
     core_state *state = self->engine->state;
@@ -287,9 +286,7 @@ tls_read(TLSProtocol *self, const char *input, Py_ssize_t input_size)
         NetLoop *loop = loop_to_decrypt_in(state, self);
         if (loop == NULL) {
             assert(input_size == 0);
-            PyObject *answer = tls_call_stock(self, "_do_read", NULL); // runs Python
-            Py_XDECREF(answer);
-            return answer == NULL ? -1 : 0;
+            return tls_do_as_stock(self, "_do_read"); // runs Python
         }
         Py_INCREF((PyObject *)loop);
         status = self->app_is_buffered ? read_into_protocol(state, self, loop)

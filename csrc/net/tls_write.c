@@ -14,6 +14,67 @@
 
 #include <string.h>
 
+/* ---- flow control ---- */
+
+/* Bytes that the application has written and the lower transport has not got; or -1. */
+static Py_ssize_t
+unsent(TLSProtocol *self)
+{
+    Py_ssize_t outgoing = tls_engine_outgoing_size(self->engine);
+    return outgoing < 0 ? -1 : outgoing + self->held_size + self->write_buffer_size;
+}
+
+/* protocol.pause_writing() or resume_writing(): what that raises goes to the exception handler. */
+static int
+call_flow(TLSProtocol *self, PyObject *name, const char *message)
+{
+    core_state *state = self->engine->state;
+    PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
+    PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
+    PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
+    int status = answer == NULL ? -1 : 0;
+    if (status < 0 && !report_must_pass()) {
+        PyObject *exception = PyErr_GetRaisedException();
+        PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
+                                                                    : self->app_transport);
+        status = report_handled(state, loop, PyUnicode_FromString(message), exception,
+                                (PyObject *[][2]){{state->name_exception, exception},
+                                                  {state->name_transport, transport},
+                                                  {state->name_protocol, (PyObject *)self},
+                                                  {NULL, NULL}}); // runs Python
+        Py_DECREF(transport);
+        Py_DECREF(exception);
+    }
+    Py_XDECREF(answer);
+    Py_DECREF(loop);
+    Py_DECREF(protocol);
+    return status;
+}
+
+/* Pauses and resumes the application's writing: 0 or -1. Runs Python. */
+static int
+tls_control_writing(TLSProtocol *self)
+{
+    core_state *state = self->engine->state;
+    flow_control *flow = &self->outgoing;
+    if (self->engine->native == NULL) {
+        return tls_do_as_stock(self, "_control_app_writing"); // runs Python
+    }
+    Py_ssize_t size = unsent(self);
+    if (size < 0) {
+        return -1;
+    }
+    if ((size_t)size >= flow->high_water && !flow->is_paused) {
+        flow->is_paused = true;
+        return call_flow(self, state->name_pause_writing, "protocol.pause_writing() failed");
+    }
+    if ((size_t)size <= flow->low_water && flow->is_paused) {
+        flow->is_paused = false;
+        return call_flow(self, state->name_resume_writing, "protocol.resume_writing() failed");
+    }
+    return 0;
+}
+
 /* ---- sending ciphertext ---- */
 
 /* Whether the lower transport is our own, and nobody has put a spy in its method's place. */
@@ -105,9 +166,7 @@ send_unless(TLSProtocol *self, bool is_paused)
     core_state *state = self->engine->state;
     int status = 0;
     if (self->engine->native == NULL) {
-        PyObject *answer = tls_call_stock(self, "_process_outgoing", NULL); // runs Python
-        Py_XDECREF(answer);
-        return answer == NULL ? -1 : 0;
+        return tls_do_as_stock(self, "_process_outgoing"); // runs Python
     }
     Py_ssize_t size = tls_engine_outgoing_size(self->engine);
     if (size < 0) {
@@ -129,68 +188,6 @@ int
 tls_send(TLSProtocol *self)
 {
     return send_unless(self, self->ssl_writing_paused);
-}
-
-/* ---- flow control ---- */
-
-/* Bytes that the application has written and the lower transport has not got; or -1. */
-static Py_ssize_t
-unsent(TLSProtocol *self)
-{
-    Py_ssize_t outgoing = tls_engine_outgoing_size(self->engine);
-    return outgoing < 0 ? -1 : outgoing + self->held_size + self->write_buffer_size;
-}
-
-/* protocol.pause_writing() or resume_writing(): what that raises goes to the exception handler. */
-static int
-call_flow(TLSProtocol *self, PyObject *name, const char *message)
-{
-    core_state *state = self->engine->state;
-    PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
-    PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
-    PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
-    int status = answer == NULL ? -1 : 0;
-    if (status < 0 && !report_must_pass()) {
-        PyObject *exception = PyErr_GetRaisedException();
-        PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
-                                                                    : self->app_transport);
-        status = report_handled(state, loop, PyUnicode_FromString(message), exception,
-                                (PyObject *[][2]){{state->name_exception, exception},
-                                                  {state->name_transport, transport},
-                                                  {state->name_protocol, (PyObject *)self},
-                                                  {NULL, NULL}}); // runs Python
-        Py_DECREF(transport);
-        Py_DECREF(exception);
-    }
-    Py_XDECREF(answer);
-    Py_DECREF(loop);
-    Py_DECREF(protocol);
-    return status;
-}
-
-int
-tls_control_writing(TLSProtocol *self)
-{
-    core_state *state = self->engine->state;
-    flow_control *flow = &self->outgoing;
-    if (self->engine->native == NULL) {
-        PyObject *answer = tls_call_stock(self, "_control_app_writing", NULL); // runs Python
-        Py_XDECREF(answer);
-        return answer == NULL ? -1 : 0;
-    }
-    Py_ssize_t size = unsent(self);
-    if (size < 0) {
-        return -1;
-    }
-    if ((size_t)size >= flow->high_water && !flow->is_paused) {
-        flow->is_paused = true;
-        return call_flow(self, state->name_pause_writing, "protocol.pause_writing() failed");
-    }
-    if ((size_t)size <= flow->low_water && flow->is_paused) {
-        flow->is_paused = false;
-        return call_flow(self, state->name_resume_writing, "protocol.resume_writing() failed");
-    }
-    return 0;
 }
 
 /* ---- encrypting ---- */
@@ -278,9 +275,7 @@ write_backlog(TLSProtocol *self, bool is_paused)
     if (count <= 0) {
         return count < 0 ? -1 : send_unless(self, is_paused);
     }
-    PyObject *answer = tls_call_stock(self, "_do_write", NULL); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return tls_do_as_stock(self, "_do_write"); // runs Python
 }
 
 int

@@ -1,5 +1,5 @@
-/* transport.c -- the life of a transport, from connection_made() to connection_lost(), and what holds
-   its writes back.
+/* transport.c -- the life of a transport, from connection_made() to connection_lost(), and what
+   holds its writes back.
 
    Whatever is asked of a closed or lost transport does what asyncio's does: nothing, or an answer
    from what is left. Its socket is in transport_socket.c, what Python sees in transport_type.c.

@@ -101,7 +101,7 @@ transport_fd(const Transport *self)
     return self->owns_fd || self->sock != NULL ? self->fd : -1;
 }
 
-/* The socket (net/transport_socket.c). Taking it over: 0 or -1. Runs Python where it is an object. */
+/* Takes the socket over (net/transport_socket.c): 0 or -1. Runs Python where it is an object. */
 int transport_take_socket(Transport *self, const transport_source *source);
 
 /* The socket object, made now where there was none: borrowed, or NULL. Runs Python. */

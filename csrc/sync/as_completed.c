@@ -32,7 +32,8 @@ as_completed_notify(core_state *state, PyObject *owner, PyObject *future)
         return 0;
     }
     self->unfinished--;
-    if (awaitable_discard_awaited_by(state, future, self->waiting_task) < 0 || put(state, self, future) < 0) {
+    if (awaitable_discard_awaited_by(state, future, self->waiting_task) < 0
+        || put(state, self, future) < 0) {
         return -1;
     }
     return self->unfinished == 0 && self->timer != NULL ? timer_cancel(state, self->timer) : 0;

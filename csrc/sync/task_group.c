@@ -1,5 +1,5 @@
-/* task_group.c -- the tasks of a group: each is taken in, heard of when it is done, and cancelled when
-   another has raised.
+/* task_group.c -- the tasks of a group: each is taken in, heard of when it is done, and cancelled
+   when another has raised.
 
    Invariants
    1. In a group of the package's own class no Python runs between a task's end and what it means

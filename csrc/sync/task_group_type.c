@@ -38,8 +38,8 @@ TaskGroup_init(PyObject *op, PyObject *args, PyObject *kwargs)
         PyObject *name = NULL;
         Py_ssize_t position = 0;
         PyDict_Next(kwargs, &position, &name, NULL);
-        PyErr_Format(PyExc_TypeError, "TaskGroup.__init__() got an unexpected keyword argument '%S'",
-                     name);
+        PyErr_Format(PyExc_TypeError,
+                     "TaskGroup.__init__() got an unexpected keyword argument '%S'", name);
         return -1;
     }
     if (given > 1) {
