@@ -6,6 +6,7 @@ import signal
 import socket
 import tempfile
 
+from harness.ends import Recorder, both, pair, udp_pair
 from harness.probe import Group
 
 watch = Group('Descriptors and signals', 'tests/core/test_loop_io.py')
@@ -14,30 +15,13 @@ pipes = Group('Pipes', 'tests/net/test_pipe_transport.py')
 hosts = Group('Names of hosts', 'tests/net/test_resolve.py')
 
 
-def pair():
-    """Two connected sockets that don't block."""
-    ends = socket.socketpair()
-    for end in ends:
-        end.setblocking(False)
-    return ends
-
-
-def udp_pair():
-    ends = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
-    for end in ends:
-        end.setblocking(False)
-        end.bind(('127.0.0.1', 0))
-    return ends
-
-
 @watch('loop.add_reader()')
 async def add_reader(t):
     def read(*args):
         t.tell('ready', args, one.recv(10))
         done.set_result(None)
 
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, two):
         done = t.loop.create_future()
         t.tell(t.loop.add_reader(one, t.tell, 'not called'))
         t.loop.add_reader(one.fileno(), read, 1, 2)
@@ -51,8 +35,7 @@ async def add_reader(t):
 
 @watch('loop.remove_reader()')
 async def remove_reader(t):
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, two):
         t.tell(t.loop.remove_reader(one))
         t.loop.add_reader(one, t.tell, 'not called')
         two.send(b'data')
@@ -67,8 +50,7 @@ async def add_writer(t):
         t.loop.remove_writer(one)
         done.set_result(None)
 
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, _):
         done = t.loop.create_future()
         t.loop.add_writer(one, write)
         await done
@@ -76,8 +58,7 @@ async def add_writer(t):
 
 @watch('loop.remove_writer()')
 async def remove_writer(t):
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, _):
         t.loop.add_writer(one, t.tell, 'not called')
         t.tell(t.loop.remove_writer(one), t.loop.remove_writer(one))
         await asyncio.sleep(0.001)
@@ -182,8 +163,7 @@ def sigchld(t):
 
 @sock('loop.sock_recv()')
 async def sock_recv(t):
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, two):
         two.send(b'ready')
         t.tell(await t.loop.sock_recv(one, 3), await t.loop.sock_recv(one, 10))
         t.loop.call_soon(two.send, b'later')
@@ -211,8 +191,7 @@ async def sock_blocking(t):
 
 @sock('loop.sock_recv_into()')
 async def sock_recv_into(t):
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, two):
         buffer = bytearray(8)
         t.loop.call_soon(two.send, b'data')
         t.tell(await t.loop.sock_recv_into(one, buffer), buffer)
@@ -220,8 +199,7 @@ async def sock_recv_into(t):
 
 @sock('loop.sock_recvfrom()')
 async def sock_recvfrom(t):
-    one, two = udp_pair()
-    with one, two:
+    with both(udp_pair()) as (one, two):
         t.loop.call_soon(two.sendto, b'data', one.getsockname())
         data, address = await t.loop.sock_recvfrom(one, 10)
         t.tell(data, address == two.getsockname())
@@ -229,8 +207,7 @@ async def sock_recvfrom(t):
 
 @sock('loop.sock_recvfrom_into()', covers=('loop.sock_recvfrom_into(nbytes=)',))
 async def sock_recvfrom_into(t):
-    one, two = udp_pair()
-    with one, two:
+    with both(udp_pair()) as (one, two):
         buffer = bytearray(8)
         t.loop.call_soon(two.sendto, b'data', one.getsockname())
         nbytes, address = await t.loop.sock_recvfrom_into(one, buffer)
@@ -243,8 +220,7 @@ async def sock_recvfrom_into(t):
 
 @sock('loop.sock_sendall()')
 async def sock_sendall(t):
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, two):
         t.tell(await t.loop.sock_sendall(one, b'data'), two.recv(10))
         data = bytes(1_000_000)
         task = asyncio.create_task(t.loop.sock_sendall(one, data))
@@ -262,8 +238,7 @@ async def sock_sendall(t):
 
 @sock('loop.sock_sendto()')
 async def sock_sendto(t):
-    one, two = udp_pair()
-    with one, two:
+    with both(udp_pair()) as (one, two):
         t.tell(await t.loop.sock_sendto(one, b'data', two.getsockname()))
         t.tell((await t.loop.sock_recvfrom(two, 10))[0])
 
@@ -300,8 +275,7 @@ async def sock_accept(t):
     covers=('loop.sock_sendfile(offset=)', 'loop.sock_sendfile(count=)'),
 )
 async def sock_sendfile(t):
-    one, two = pair()
-    with one, two, tempfile.TemporaryFile() as file:
+    with both(pair()) as (one, two), tempfile.TemporaryFile() as file:
         file.write(b'0123456789')
         file.flush()
         t.tell(await t.loop.sock_sendfile(one, file, offset=2), two.recv(20), file.tell())
@@ -321,8 +295,7 @@ async def sock_sendfile(t):
 async def sock_sendfile_fallback(t):
     import io
 
-    one, two = pair()
-    with one, two:
+    with both(pair()) as (one, two):
         t.tell(await t.loop.sock_sendfile(one, io.BytesIO(b'data')), two.recv(20))
         with t.raised():
             await t.loop.sock_sendfile(one, io.BytesIO(b'data'), fallback=False)
@@ -348,30 +321,6 @@ async def other_families(t):
         t.tell(one.getpeername())
 
 
-class Recorder(asyncio.SubprocessProtocol, asyncio.Protocol):
-    """Tells what happens to it; done is set at the end."""
-
-    def __init__(self, t):
-        self.t = t
-        self.data = b''
-        self.done = t.loop.create_future()
-
-    def connection_made(self, transport):
-        self.t.tell('made')
-        self.transport = transport
-
-    def data_received(self, data):
-        self.data += data
-
-    def eof_received(self):
-        self.t.tell('eof', self.data)
-
-    def connection_lost(self, exc):
-        self.t.tell('lost', repr(exc))
-        if not self.done.done():
-            self.done.set_result(None)
-
-
 async def read_pipe(t):
     read, write = os.pipe()
     transport, protocol = await t.loop.connect_read_pipe(lambda: Recorder(t), open(read, 'rb', 0))
@@ -389,7 +338,7 @@ async def connect_read_pipe(t):
     transport, protocol, write = await read_pipe(t)
     os.write(write, b'data')
     os.close(write)
-    await protocol.done
+    await protocol.lost
     t.tell(transport.is_closing())
 
 
@@ -406,7 +355,7 @@ async def read_others(t):
     two.send(b'data')
     two.close()
     _, protocol = await t.loop.connect_read_pipe(lambda: Recorder(t), one)
-    await protocol.done
+    await protocol.lost
     master, slave = os.openpty()
     transport, protocol = await t.loop.connect_read_pipe(lambda: Recorder(t), open(master, 'rb', 0))
     os.write(slave, b'line\n')
@@ -414,7 +363,7 @@ async def read_others(t):
         await asyncio.sleep(0)
     t.tell(protocol.data)
     transport.close()
-    await protocol.done
+    await protocol.lost
     os.close(slave)
 
 
@@ -426,7 +375,7 @@ async def connect_write_pipe(t):
     with t.raised():
         transport.write('text')
     transport.close()
-    await protocol.done
+    await protocol.lost
     t.tell(os.read(read, 100))
     os.close(read)
 
@@ -439,7 +388,7 @@ async def read_pipe_pause(t):
     await asyncio.sleep(0.002)
     t.tell(protocol.data, transport.resume_reading(), transport.is_reading())
     os.close(write)
-    await protocol.done
+    await protocol.lost
 
 
 @pipes('a read pipe: close(), is_closing(), get_extra_info(), set_protocol()')
@@ -450,7 +399,7 @@ async def read_pipe_close(t):
     transport.set_protocol(other)
     t.tell(transport.get_protocol() is other)
     t.tell(transport.close(), transport.is_closing())
-    await other.done
+    await other.lost
     os.close(write)
 
 
@@ -469,7 +418,7 @@ async def write_pipe_flow(t):
         await asyncio.sleep(0.001)
     t.tell(transport.get_write_buffer_size())
     transport.close()
-    await protocol.done
+    await protocol.lost
     os.close(read)
 
 
@@ -479,12 +428,12 @@ async def write_pipe_eof(t):
     t.tell(transport.can_write_eof())
     transport.write(b'data')
     transport.write_eof()
-    await protocol.done
+    await protocol.lost
     t.tell(os.read(read, 10), os.read(read, 10))
     os.close(read)
     transport, protocol, read = await write_pipe(t)
     transport.abort()
-    await protocol.done
+    await protocol.lost
     os.close(read)
 
 
@@ -492,7 +441,7 @@ async def write_pipe_eof(t):
 async def write_pipe_broken(t):
     transport, protocol, read = await write_pipe(t)
     os.close(read)
-    await protocol.done
+    await protocol.lost
     for _ in range(6):
         transport.write(b'data')
 
@@ -503,13 +452,13 @@ async def pipe_repr(t):
     t.tell(transport)
     transport.close()
     t.tell(transport)
-    await protocol.done
+    await protocol.lost
     t.tell(transport)
     os.close(write)
     transport, protocol, read = await write_pipe(t)
     t.tell(transport)
     transport.close()
-    await protocol.done
+    await protocol.lost
     t.tell(transport)
     os.close(read)
 

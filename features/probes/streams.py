@@ -1,11 +1,13 @@
 """StreamReader, StreamWriter, and what makes them."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
 import tempfile
 
+from harness.ends import tcp_pair
 from harness.probe import Group
 
 reader = Group('StreamReader', 'tests/net/test_stream_reader.py')
@@ -28,11 +30,21 @@ async def fed(t, *chunks, eof=True, **kwargs):
     return one
 
 
-async def streams(t, **kwargs):
+async def streams(t, make_pair=socket.socketpair, **kwargs):
     """(reader, writer, the blocking socket at the other end)."""
-    one, two = socket.socketpair()
+    one, two = make_pair()
     two.settimeout(5)
     return *(await t.aio.open_connection(sock=one, **kwargs)), two
+
+
+@contextlib.asynccontextmanager
+async def connection(t, **kwargs):
+    """The same, for a block that leaves it open: then all of it is closed."""
+    source, out, two = await streams(t, **kwargs)
+    with two:
+        yield source, out, two
+        out.close()
+        await out.wait_closed()
 
 
 @reader('StreamReader.read()', covers=('StreamReader.read(n=)',))
@@ -177,22 +189,16 @@ async def stream_repr(t):
     one.feed_eof()
     one.set_exception(KeyError('key'))
     t.tell(one)
-    _, out, two = await streams(t)
-    with two:
+    async with connection(t) as (_, out, _):
         t.tell(out)
-        out.close()
-        await out.wait_closed()
 
 
 @writer('StreamWriter.write()', covers=('StreamWriter.drain()',))
 async def write(t):
-    _, out, two = await streams(t)
-    with two:
+    async with connection(t) as (_, out, two):
         t.tell(out.write(b'data'), await out.drain(), await asyncio.to_thread(two.recv, 10))
         with t.raised():
             out.write('text')
-        out.close()
-        await out.wait_closed()
 
 
 @writer('StreamWriter.drain() waits, and raises')
@@ -224,26 +230,20 @@ async def drain(t):
 
 @writer('StreamWriter.writelines()')
 async def writelines(t):
-    _, out, two = await streams(t)
-    with two:
+    async with connection(t) as (_, out, two):
         t.tell(out.writelines([b'1', b'2']), await out.drain())
         t.tell(await asyncio.to_thread(two.recv, 10))
-        out.close()
-        await out.wait_closed()
 
 
 @writer('StreamWriter.write_eof()', covers=('StreamWriter.can_write_eof()',))
 async def write_eof(t):
-    source, out, two = await streams(t)
-    with two:
+    async with connection(t) as (source, out, two):
         t.tell(out.can_write_eof())
         out.write(b'data')
         t.tell(out.write_eof(), await asyncio.to_thread(two.recv, 10), two.recv(10))
         two.sendall(b'answer')
         two.shutdown(socket.SHUT_WR)
         t.tell(await source.read())
-        out.close()
-        await out.wait_closed()
 
 
 @writer('StreamWriter.close()', covers=('StreamWriter.is_closing()', 'StreamWriter.wait_closed()'))
@@ -263,15 +263,12 @@ async def close(t):
     covers=('StreamWriter.get_extra_info(default=)', 'StreamWriter.transport'),
 )
 async def extra_info(t):
-    _, out, two = await streams(t)
-    with two:
+    async with connection(t) as (_, out, _):
         t.tell(out.get_extra_info('x'), out.get_extra_info('x', default=5))
         t.tell(type(out.get_extra_info('socket')).__name__)
         t.tell(out.transport.get_protocol().__class__.__name__)
         with t.raised():
             out.transport = 5
-        out.close()
-        await out.wait_closed()
 
 
 @writer('a StreamWriter that is dropped without close()', since=(3, 13))
@@ -288,9 +285,7 @@ async def writer_dropped(t):
 async def wait_closed_error(t):
     import struct
 
-    with socket.create_server(('127.0.0.1', 0)) as listener:
-        source, out = await t.aio.open_connection(*listener.getsockname())
-        two, _ = listener.accept()
+    source, out, two = await streams(t, make_pair=tcp_pair)
     two.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     two.close()
     with t.raised():
@@ -321,14 +316,11 @@ async def open_connection(t):
 
 @making('asyncio.open_connection(limit=)')
 async def open_connection_limit(t):
-    source, out, two = await streams(t, limit=10)
-    with two:
+    async with connection(t, limit=10) as (source, _, two):
         two.sendall(b'x' * 100)
         with t.raised():
             await source.readline()
         t.tell('limit=10' in repr(source))
-        out.close()
-        await out.wait_closed()
 
 
 @making(

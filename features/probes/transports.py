@@ -1,9 +1,11 @@
 """Transports of stream sockets, and the protocols that they call."""
 
 import asyncio
+import contextlib
 import socket
 import tempfile
 
+from harness.ends import Recorder, tcp_pair
 from harness.probe import Group
 
 from .connections import Client, echo_server
@@ -14,53 +16,22 @@ CLOSE = 'tests/net/test_stream_close.py'
 TYPE = 'tests/net/test_transport_type.py'
 
 
-class Recorder(asyncio.Protocol):
-    """Tells what happens to it; lost is set at the end, enough with so many bytes."""
-
-    def __init__(self, t, count=4, keep_open=None):
-        self.t = t
-        self.data = b''
-        self.count = count
-        self.keep_open = keep_open
-        self.enough = t.loop.create_future()
-        self.lost = t.loop.create_future()
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.t.tell('made')
-
-    def data_received(self, data):
-        self.data += data
-        if len(self.data) >= self.count and not self.enough.done():
-            self.enough.set_result(None)
-
-    def eof_received(self):
-        self.t.tell('eof', self.data[:20])
-        return self.keep_open
-
-    def pause_writing(self):
-        self.t.tell('pause')
-
-    def resume_writing(self):
-        self.t.tell('resume')
-
-    def connection_lost(self, exc):
-        self.t.tell('lost', repr(exc))
-        if not self.lost.done():
-            self.lost.set_result(exc)
-
-
-async def connected(t, unix=False, **kwargs):
+async def connected(t, unix=False, protocol=Recorder, **kwargs):
     """(transport, protocol, the blocking socket at the other end)."""
-    if unix:
-        one, two = socket.socketpair()
-    else:
-        with socket.create_server(('127.0.0.1', 0)) as listener:
-            one = socket.create_connection(listener.getsockname())
-            two, _ = listener.accept()
+    one, two = socket.socketpair() if unix else tcp_pair()
     two.settimeout(5)
-    transport, protocol = await t.loop.create_connection(lambda: Recorder(t, **kwargs), sock=one)
-    return transport, protocol, two
+    transport, made = await t.loop.create_connection(lambda: protocol(t, **kwargs), sock=one)
+    return transport, made, two
+
+
+@contextlib.asynccontextmanager
+async def connection(t, **kwargs):
+    """The same, for a block that leaves it open: then all of it is closed."""
+    transport, protocol, two = await connected(t, **kwargs)
+    with two:
+        yield transport, protocol, two
+        transport.close()
+        await protocol.lost
 
 
 async def drain(t, two, count):
@@ -77,8 +48,7 @@ async def drain(t, two, count):
 
 @tcp('Transport.write()', test=WRITE)
 async def write(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, two):
         t.tell(transport.write(b'1'), transport.write(b''))
         transport.write(bytearray(b'2'))
         transport.write(memoryview(b'3'))
@@ -86,14 +56,11 @@ async def write(t):
         for bad in ('text', 5, None):
             with t.raised():
                 transport.write(bad)
-        transport.close()
-        await protocol.lost
 
 
 @tcp('Transport.writelines()', test=WRITE)
 async def writelines(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, two):
         t.tell(transport.writelines([b'1', bytearray(b'2'), memoryview(b'3')]))
         transport.writelines(iter([b'4', b'5']))
         t.tell(await drain(t, two, 5))
@@ -101,14 +68,11 @@ async def writelines(t):
             transport.writelines(['text'])
         with t.raised():
             transport.writelines(5)
-        transport.close()
-        await protocol.lost
 
 
 @tcp('Transport.write_eof()', covers=('Transport.can_write_eof()',), test=CLOSE)
 async def write_eof(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, protocol, two):
         t.tell(transport.can_write_eof())
         transport.write(b'last')
         t.tell(transport.write_eof(), transport.write_eof())
@@ -118,8 +82,6 @@ async def write_eof(t):
         two.sendall(b'answer')
         await protocol.enough
         t.tell(protocol.data)
-        transport.close()
-        await protocol.lost
 
 
 @tcp('Transport.close()', covers=('Transport.is_closing()',), test=CLOSE)
@@ -176,8 +138,7 @@ async def pause_reading(t):
     ),
 )
 async def limits(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, two):
         t.tell(transport.get_write_buffer_limits(), transport.get_write_buffer_size())
         for arguments in ({'high': 1000}, {'low': 500}, {'high': 0}, {'high': 3, 'low': 2}, {}):
             transport.set_write_buffer_limits(**arguments)
@@ -190,20 +151,15 @@ async def limits(t):
         t.tell('written', transport.get_write_buffer_size() > 100)
         await drain(t, two, 10_000_000)
         t.tell(transport.get_write_buffer_size())
-        transport.close()
-        await protocol.lost
 
 
 @tcp('writelines() pauses the protocol', since=(3, 14), test=WRITE)
 async def writelines_pauses(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, two):
         transport.set_write_buffer_limits(high=100)
         transport.writelines([bytes(5_000_000)] * 2)
         t.tell('written')
         await drain(t, two, 10_000_000)
-        transport.close()
-        await protocol.lost
 
 
 @tcp('Transport.set_protocol()', covers=('Transport.get_protocol()',))
@@ -235,12 +191,9 @@ async def get_extra_info(t):
 
 @tcp('Transport.get_extra_info(default=)', test=TYPE)
 async def get_extra_info_default(t):
-    transport, protocol, two = await connected(t, unix=True)
-    with two:
+    async with connection(t, unix=True) as (transport, _, _):
         t.tell(transport.get_extra_info('x', default=5))
         t.tell(transport.get_extra_info('peername'), transport.get_extra_info('sockname'))
-        transport.close()
-        await protocol.lost
 
 
 @tcp("get_extra_info('socket')", test=TYPE)
@@ -315,15 +268,12 @@ async def protocol_errors(t):
         def data_received(self, data):
             raise KeyError('data')
 
-    with socket.create_server(('127.0.0.1', 0)) as listener:
-        one = socket.create_connection(listener.getsockname())
-        two, _ = listener.accept()
     t.loop.set_exception_handler(
         lambda loop, context: t.tell(
             context['message'], repr(context['exception']), sorted(context)
         )
     )
-    _, protocol = await t.loop.create_connection(lambda: Bad(t), sock=one)
+    _, protocol, two = await connected(t, protocol=Bad)
     with two:
         two.sendall(b'data')
         await protocol.lost
@@ -433,22 +383,16 @@ async def sendfile(t):
 async def sendfile_fallback(t):
     import io
 
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, two):
         t.tell(await t.loop.sendfile(transport, io.BytesIO(b'data')), two.recv(10))
         with t.raised():
             await t.loop.sendfile(transport, io.BytesIO(b'data'), fallback=False)
-        transport.close()
-        await protocol.lost
 
 
 @tcp('the class of a transport', test=TYPE, named='`type(transport).__module__`')
 async def transport_class(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, _):
         t.tell(type(transport).__name__, type(transport).__module__.split('.'))
-        transport.close()
-        await protocol.lost
 
 
 @tcp(
@@ -457,12 +401,9 @@ async def transport_class(t):
     covers=('asyncio.Transport', 'asyncio.ReadTransport', 'asyncio.WriteTransport'),
 )
 async def transport_types(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, _):
         for name in ('BaseTransport', 'ReadTransport', 'WriteTransport', 'Transport'):
             t.tell(name, isinstance(transport, getattr(t.aio, name)))
-        transport.close()
-        await protocol.lost
 
 
 @tcp('repr of a transport', test=TYPE)
@@ -481,13 +422,10 @@ async def transport_repr(t):
 
 @tcp('attributes of a program on a transport', test=TYPE)
 async def transport_attributes(t):
-    transport, protocol, two = await connected(t)
-    with two:
+    async with connection(t) as (transport, _, _):
         with t.raised():
             transport.mine = 5
             t.tell(transport.mine)
-        transport.close()
-        await protocol.lost
 
 
 @tcp('a transport that is dropped without close()', test=CLOSE)
