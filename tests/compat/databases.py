@@ -18,6 +18,18 @@ async def failure(coro):
         return told(exc)
 """
 
+# A schema of the program's own, that it works in; connecting: what gives a connection, awaited.
+SCHEMA = """
+async def start(connecting):
+    connection = await connecting
+    await connection.execute(f'CREATE SCHEMA {NAME}')
+    return connection
+
+async def end(connection):
+    await connection.execute(f'DROP SCHEMA {NAME} CASCADE')
+    await connection.close()
+"""
+
 # What stands between client and server and drops the connection, size bytes into the answers.
 DROPPING = """
 async def dropping(size):

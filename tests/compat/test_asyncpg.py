@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import support
-from compat.databases import DROPPING, SHARED
+from compat.databases import DROPPING, SCHEMA, SHARED
 from compat.support import check_same, needs
 
 pytestmark = needs('asyncpg')
 
 CONNECT = (
     SHARED
+    + SCHEMA
     + """
 import ssl
 
 WHERE = {'host': '127.0.0.1', 'port': PORT, 'user': 'postgres', 'database': 'postgres'}
-
-async def start():
-    plain = await asyncpg.connect(**WHERE, ssl=False)
-    await plain.execute(f'CREATE SCHEMA {NAME}')
-    return plain
-
-async def end(plain):
-    await plain.execute(f'DROP SCHEMA {NAME} CASCADE')
-    await plain.close()
 """
 )
 
@@ -32,7 +24,7 @@ def test_queries_transactions_cursors_and_copies(postgres):
         CONNECT
         + """
 async def main():
-    plain = await start()
+    plain = await start(asyncpg.connect(**WHERE, ssl=False))
     seen = []
     path = {'search_path': NAME}
     async with asyncpg.create_pool(
@@ -111,7 +103,7 @@ def test_notifications_cancellation_and_lost_connections(postgres):
         + DROPPING
         + """
 async def main():
-    plain = await start()
+    plain = await start(asyncpg.connect(**WHERE, ssl=False))
     seen = []
     context = ssl.create_default_context(cafile=CERTIFICATE)
     secure = await asyncpg.connect(**WHERE | {'host': 'localhost'}, ssl=context)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from compat.databases import DROPPING, SHARED
+from compat.databases import DROPPING, SCHEMA, SHARED
 from compat.support import check_same, needs
 
 pytestmark = needs('psycopg', 'psycopg_pool')
 
 CONNECT = (
     SHARED
+    + SCHEMA
     + """
 import logging
 from psycopg import AsyncConnection
@@ -24,15 +25,6 @@ async def connect(**options):
     await connection.execute(f'SET search_path TO {NAME}')
     await connection.commit()
     return connection
-
-async def start():
-    connection = await connect(autocommit=True)
-    await connection.execute(f'CREATE SCHEMA {NAME}')
-    return connection
-
-async def end(connection):
-    await connection.execute(f'DROP SCHEMA {NAME} CASCADE')
-    await connection.close()
 """
 )
 
@@ -42,7 +34,7 @@ def test_queries_pipelines_and_copies(postgres):
         CONNECT
         + """
 async def main():
-    plain = await start()
+    plain = await start(connect(autocommit=True))
     seen = []
     await plain.execute('CREATE TABLE items (id int PRIMARY KEY, name text)')
     async with await connect() as connection, connection.cursor() as cursor:
@@ -118,7 +110,7 @@ def test_notifications_cancellation_pool_and_lost_connections(postgres):
         + DROPPING
         + """
 async def main():
-    plain = await start()
+    plain = await start(connect(autocommit=True))
     seen = []
     listening = await connect(autocommit=True)
     await listening.execute(f'LISTEN {NAME}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import support
+from leaks.support import check
 
 COUNT = 4000
 
@@ -167,8 +167,4 @@ loop.close()
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_nothing_grows(impl, kind):
-    lines = support.textwrap.dedent(KINDS[kind]).strip().split('\n')
-    body = '\n'.join('    ' + line for line in lines)
-    count = COUNT if impl.ours else COUNT // 4
-    script = SCRIPT.replace('COUNT', str(count)).replace('    KIND', body)
-    support.run_script(impl, script, options=('-W', 'ignore'))
+    check(impl, SCRIPT, KINDS[kind], COUNT if impl.ours else COUNT // 4)

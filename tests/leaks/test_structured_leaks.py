@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-import support
+from leaks.support import check
 
 COUNT = 10_000
 
@@ -202,7 +202,4 @@ def test_nothing_grows(impl, kind):
     if kind == 'wait_for refused' and sys.version_info < (3, 12):
         pytest.skip('wait_for() leaves its timer, as asyncio does')
     # Stock runs too, to show that the script itself leaks nothing: fewer rounds do for that.
-    count = COUNT if impl.ours else COUNT // 10
-    body = support.textwrap.dedent(KINDS[kind]).strip().replace('\n', '\n    ')
-    script = SCRIPT.replace('COUNT', str(count)).replace('KIND', body)
-    support.run_script(impl, script, options=('-W', 'ignore'))
+    check(impl, SCRIPT, KINDS[kind], COUNT if impl.ours else COUNT // 10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import support
+from leaks.support import check
 
 COUNT = 5_000
 
@@ -217,7 +217,4 @@ loop.close()
 @pytest.mark.parametrize('kind', KINDS)
 def test_nothing_grows(impl, kind):
     # Stock runs too, to show that the script itself leaks nothing: fewer rounds do for that.
-    count = COUNT if impl.ours else COUNT // 5
-    code = support.textwrap.dedent(KINDS[kind]).strip().split('\n')
-    script = SCRIPT.replace('COUNT', str(count)).replace('KIND', '\n    '.join(code))
-    support.run_script(impl, script, options=('-W', 'ignore'))
+    check(impl, SCRIPT, KINDS[kind], COUNT if impl.ours else COUNT // 5)

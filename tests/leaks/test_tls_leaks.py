@@ -11,6 +11,7 @@ import pathlib
 
 import pytest
 import support
+from leaks.support import check
 
 COUNT = 10_000
 
@@ -262,15 +263,9 @@ loop.close()
 """
 
 
-def check(impl, code, count):
-    body = '\n'.join('    ' + line for line in support.textwrap.dedent(code).strip().split('\n'))
-    script = SCRIPT.replace('COUNT', str(count)).replace('    KIND', body)
-    script = script.replace('CERTIFICATES', str(CERTIFICATES))
-    support.run_script(impl, script, options=('-W', 'ignore'), timeout=300)
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_nothing_grows(impl, kind):
     """A tenth of COUNT for most kinds, and fewer on stock: that shows the script is right."""
     count = COUNT if kind == 'closed by us' else COUNT // 10
-    check(impl, KINDS[kind], count if impl.ours else COUNT // 20)
+    script = SCRIPT.replace('CERTIFICATES', str(CERTIFICATES))
+    check(impl, script, KINDS[kind], count if impl.ours else COUNT // 20, timeout=300)

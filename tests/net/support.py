@@ -116,6 +116,14 @@ class BufferedRecorder(Watched, asyncio.BufferedProtocol):
     received = Recorder.received
 
 
+class GrowingRecorder(BufferedRecorder):
+    """Its buffer grows each time, which raises BufferError where somebody still exports it."""
+
+    def get_buffer(self, sizehint):
+        self.buffer.append(0)
+        return self.buffer
+
+
 class DatagramRecorder(Watched, asyncio.DatagramProtocol):
     """A DatagramProtocol that keeps datagrams, their addresses and errors."""
 
@@ -139,6 +147,27 @@ class DatagramRecorder(Watched, asyncio.DatagramProtocol):
         return self.datagrams
 
 
+def only_report(loop):
+    """What the exception handler was told, once, since it was asked before."""
+    (report,) = loop.reports
+    loop.reports.clear()
+    return report
+
+
+def unpatch(protocol):
+    """Take methods back that a test has put into a protocol, and forget its exception."""
+    protocol.error = None
+    for name in [name for name, value in vars(protocol).items() if callable(value)]:
+        delattr(protocol, name)
+
+
+def forget(protocol, report):
+    """Cut the cycles of an exception and what it saw."""
+    report['exception'].__traceback__ = None
+    report.clear()
+    unpatch(protocol)
+
+
 def require_own_transport(transport, reason):
     """Skip what stock's transport does not do, on whichever loop it runs."""
     if type(transport) is selector_events._SelectorSocketTransport:
@@ -148,6 +177,8 @@ def require_own_transport(transport, reason):
 # ------------------------------------------------------------------ sockets
 
 KINDS = ('tcp', 'unix')
+both_kinds = pytest.mark.parametrize('kind', KINDS)
+both_protocols = pytest.mark.parametrize('protocol_type', [Recorder, BufferedRecorder])
 
 
 def tcp_pair():

@@ -15,29 +15,9 @@ import weakref
 
 import pytest
 import support
-from net.support import Watched, iterations
+from net.support import Recorder, Watched, iterations
 
 pytestmark = pytest.mark.pollers
-
-
-class Reading(Watched, asyncio.Protocol):
-    """What a read pipe says."""
-
-    def __init__(self):
-        super().__init__()
-        self.data = bytearray()
-
-    def data_received(self, data):
-        assert type(data) is bytes
-        self.data += data
-        self.note('data')
-
-    def eof_received(self):
-        self.note('eof')
-
-    async def received(self, size):
-        await self.until(lambda: len(self.data) >= size)
-        return bytes(self.data)
 
 
 class Writing(Watched, asyncio.BaseProtocol):
@@ -80,7 +60,7 @@ async def reading(kind='pipe', protocol=None):
     """A read transport and its protocol, and the file to write to."""
     loop = asyncio.get_running_loop()
     reader, writer = pipe_ends(kind)
-    transport, protocol = await loop.connect_read_pipe(lambda: protocol or Reading(), reader)
+    transport, protocol = await loop.connect_read_pipe(lambda: protocol or Recorder(), reader)
     with writer:
         try:
             yield transport, protocol, writer
@@ -167,7 +147,7 @@ class TestReading:
             assert transport.is_reading() is False
 
     async def test_close_from_within_data_received(self, loop):
-        class Closing(Reading):
+        class Closing(Recorder):
             def data_received(self, data):
                 super().data_received(data)
                 self.transport.close()
@@ -201,7 +181,7 @@ class TestReading:
 
     async def test_another_protocol(self, loop):
         async with reading() as (transport, first, writer):
-            second = Reading()
+            second = Recorder()
             transport.set_protocol(second)
             assert transport.get_protocol() is second
             put(writer, b'x')
@@ -305,7 +285,7 @@ class TestAccepted:
         ):
             with open(tmp_path / 'file', 'w+b', 0) as file:
                 with pytest.raises(ValueError) as caught:
-                    await connect(Reading, file)
+                    await connect(Recorder, file)
                 assert str(caught.value) == name
                 # The file stays the caller's.
                 assert not file.closed
@@ -314,7 +294,7 @@ class TestAccepted:
     async def test_directories(self, loop, tmp_path):
         fd = os.open(tmp_path, os.O_RDONLY)
         with pytest.raises(ValueError):
-            await loop.connect_read_pipe(Reading, Directory(fd))
+            await loop.connect_read_pipe(Recorder, Directory(fd))
         os.close(fd)
 
     async def test_null_device(self, loop):
@@ -336,7 +316,7 @@ class TestAccepted:
         with right:
             file = left.makefile('rb', 0)
             left.close()
-            transport, protocol = await loop.connect_read_pipe(Reading, file)
+            transport, protocol = await loop.connect_read_pipe(Recorder, file)
             right.send(b'x')
             await protocol.received(1)
             transport.close()
@@ -366,7 +346,7 @@ class TestType:
 
     async def test_extra_info(self, loop):
         reader, writer = pipe_ends('pipe')
-        transport, protocol = await loop.connect_read_pipe(Reading, reader)
+        transport, protocol = await loop.connect_read_pipe(Recorder, reader)
         assert transport.get_extra_info('pipe') is reader
         assert transport.get_extra_info('socket', 'default') == 'default'
         transport.close()
@@ -409,7 +389,7 @@ class TestType:
     def test_unclosed(self, loop, which):
         reader, writer = pipe_ends('pipe')
         if which == 'read':
-            transport, _ = loop.run_until_complete(loop.connect_read_pipe(Reading, reader))
+            transport, _ = loop.run_until_complete(loop.connect_read_pipe(Recorder, reader))
         else:
             transport, _ = loop.run_until_complete(loop.connect_write_pipe(Writing, writer))
         support.run_once(loop)
@@ -442,7 +422,7 @@ class TestErrors:
     async def test_data_received_raises(self, loop):
         """The connection stays: the error goes to the exception handler."""
 
-        class Failing(Reading):
+        class Failing(Recorder):
             def data_received(self, data):
                 super().data_received(data)
                 if len(self.data) == 1:
@@ -649,6 +629,6 @@ class TestOurs:
                 return 'three'
 
         with pytest.raises(LookupError, match='no number'):
-            await getattr(loop, make)(Reading, Broken())
+            await getattr(loop, make)(Recorder, Broken())
         with pytest.raises(TypeError):
-            await getattr(loop, make)(Reading, Strange())
+            await getattr(loop, make)(Recorder, Strange())

@@ -12,9 +12,12 @@ from net.support import (
     Recorder,
     closed,
     connected,
+    forget,
+    only_report,
     receive,
     require_own_transport,
     stream_pair,
+    unpatch,
 )
 
 pytestmark = pytest.mark.pollers
@@ -35,26 +38,6 @@ def raising(kind, name, error=Expected):
 
     setattr(protocol, name, method)
     return protocol
-
-
-def unpatch(protocol):
-    """Take back what raising() did, and forget the exception."""
-    protocol.error = None
-    for name in [name for name, value in vars(protocol).items() if callable(value)]:
-        delattr(protocol, name)
-
-
-def only_report(loop):
-    (report,) = loop.reports
-    loop.reports.clear()
-    return report
-
-
-def forget(protocol, report):
-    """Cut the cycles of an exception and what it saw."""
-    report['exception'].__traceback__ = None
-    report.clear()
-    unpatch(protocol)
 
 
 READING = [

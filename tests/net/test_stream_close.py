@@ -15,9 +15,9 @@ from asyncio import constants
 import pytest
 from net.support import (
     FLUSH_LOSES_TWICE,
-    KINDS,
-    BufferedRecorder,
     Recorder,
+    both_kinds,
+    both_protocols,
     closed,
     connected,
     fill,
@@ -29,9 +29,6 @@ from net.support import (
 )
 
 pytestmark = pytest.mark.pollers
-
-both_kinds = pytest.mark.parametrize('kind', KINDS)
-both_protocols = pytest.mark.parametrize('protocol_type', [Recorder, BufferedRecorder])
 
 
 class TestEndOfFile:

@@ -6,11 +6,10 @@ import logging
 import socket
 
 import pytest
-from net.support import BufferedRecorder, Recorder, connected, iterations, reset, stream_pair
+from net.support import Recorder, both_protocols, connected, iterations, reset, stream_pair
 
 pytestmark = pytest.mark.pollers
 
-both_protocols = pytest.mark.parametrize('protocol_type', [Recorder, BufferedRecorder])
 
 RESET = (ConnectionResetError, BrokenPipeError)
 

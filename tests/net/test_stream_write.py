@@ -12,9 +12,9 @@ import time
 
 import pytest
 from net.support import (
-    KINDS,
     LIMIT,
     Recorder,
+    both_kinds,
     closed,
     connected,
     fill,
@@ -26,7 +26,6 @@ from net.support import (
 
 pytestmark = pytest.mark.pollers
 
-both_kinds = pytest.mark.parametrize('kind', KINDS)
 
 # Stock's writelines() of 3.12 and 3.13 came without flow control (CVE-2024-12254).
 WRITELINES_PAUSES = not (3, 12) <= sys.version_info < (3, 12, 9) and not (

@@ -8,7 +8,15 @@ import socket
 import ssl
 
 import pytest
-from net.support import KINDS, BufferedRecorder, Recorder, iterations, stream_pair
+from net.support import (
+    BufferedRecorder,
+    GrowingRecorder,
+    Recorder,
+    both_kinds,
+    both_protocols,
+    iterations,
+    stream_pair,
+)
 from net.tls_support import (
     SIDES,
     both_sides,
@@ -21,9 +29,6 @@ from net.tls_support import (
     peer_of,
     secured,
 )
-
-both_kinds = pytest.mark.parametrize('kind', KINDS)
-both_protocols = pytest.mark.parametrize('protocol_type', [Recorder, BufferedRecorder])
 
 RECORD = 16384
 
@@ -287,13 +292,7 @@ class TestBufferedProtocol:
             protocol.error = error.__traceback__ = None
 
     async def test_a_buffer_is_free_after_the_call(self, loop):
-        class Growing(BufferedRecorder):
-            def get_buffer(self, sizehint):
-                # Raises BufferError where somebody still exports the buffer.
-                self.buffer.append(0)
-                return self.buffer
-
-        protocol = Growing(size=10)
+        protocol = GrowingRecorder(size=10)
         async with secured(protocol) as (_, peer):
             for count in range(1, 5):
                 await peer.write(b'ab')

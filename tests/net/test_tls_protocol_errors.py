@@ -7,7 +7,7 @@ import contextlib
 from asyncio import sslproto
 
 import pytest
-from net.support import BufferedRecorder, Recorder, iterations
+from net.support import BufferedRecorder, Recorder, forget, iterations, only_report
 from net.tls_support import both_sides, failure, opened, peer_of, secured
 
 
@@ -26,19 +26,6 @@ def raising(kind, name, error=Expected):
         return result
 
     return type('Raising', (kind,), {name: method, 'armed': True})()
-
-
-def only_report(loop):
-    (report,) = loop.reports
-    loop.reports.clear()
-    return report
-
-
-def forget(protocol, report):
-    """Cut the cycles of an exception and what it saw."""
-    report['exception'].__traceback__ = None
-    report.clear()
-    protocol.error = None
 
 
 READING = [

@@ -10,9 +10,9 @@ import sys
 
 import pytest
 from net.support import (
-    KINDS,
     BufferedRecorder,
     Recorder,
+    both_kinds,
     connected,
     iterations,
     receive_all,
@@ -30,8 +30,6 @@ from net.tls_support import (
     secured,
     server_context,
 )
-
-both_kinds = pytest.mark.parametrize('kind', KINDS)
 
 # Since gh-142352 what a StreamReader holds goes to TLS too.
 READERS_BUFFER_MOVES = sys.version_info >= (3, 14)

@@ -12,7 +12,7 @@ import warnings
 from asyncio import sslproto
 
 import pytest
-from net.support import KINDS, BufferedRecorder, Recorder, stream_pair
+from net.support import BufferedRecorder, Recorder, both_kinds, stream_pair
 from net.tls_support import (
     both_sides,
     both_versions,
@@ -24,8 +24,6 @@ from net.tls_support import (
     secured,
     server_context,
 )
-
-both_kinds = pytest.mark.parametrize('kind', KINDS)
 
 
 class TestType:

@@ -12,19 +12,9 @@ import weakref
 from asyncio import constants, transports, trsock
 
 import pytest
-from net.support import (
-    KINDS,
-    Recorder,
-    connected,
-    iterations,
-    receive,
-    reset,
-    stream_pair,
-)
+from net.support import Recorder, both_kinds, connected, iterations, receive, reset, stream_pair
 
 pytestmark = pytest.mark.pollers
-
-both_kinds = pytest.mark.parametrize('kind', KINDS)
 
 
 class TestType:

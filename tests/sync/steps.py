@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+
+import pytest
+
+needs_graph = pytest.mark.skipif(sys.version_info < (3, 14), reason='call graphs came with 3.14')
+
+
+async def answer(value=None, turns=1):
+    """The value, after so many iterations."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return value
 
 
 async def settle(rounds=10):

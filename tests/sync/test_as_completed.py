@@ -9,21 +9,10 @@ import sys
 import weakref
 
 import pytest
+from sync.steps import answer, needs_graph, settle
 
 IS_ITERATOR = sys.version_info >= (3, 13)
 needs_async = pytest.mark.skipif(not IS_ITERATOR, reason='async iteration came with 3.13')
-needs_graph = pytest.mark.skipif(sys.version_info < (3, 14), reason='call graphs came with 3.14')
-
-
-async def answer(value=None, turns=1):
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    return value
-
-
-async def settle():
-    for _ in range(4):
-        await asyncio.sleep(0)
 
 
 async def test_in_the_order_of_completion(aio, loop):

@@ -11,16 +11,10 @@ import sys
 import weakref
 
 import pytest
+from sync.steps import answer, needs_graph
 
 DONE_AT_ONCE = sys.version_info >= (3, 12)
-needs_graph = pytest.mark.skipif(sys.version_info < (3, 14), reason='call graphs came with 3.14')
 needs_eager = pytest.mark.skipif(sys.version_info < (3, 12), reason='eager tasks came with 3.12')
-
-
-async def answer(value=None, turns=1):
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    return value
 
 
 async def fail(error, turns=1):

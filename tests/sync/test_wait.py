@@ -6,22 +6,9 @@ import asyncio
 import contextlib
 import functools
 import re
-import sys
 
 import pytest
-
-needs_graph = pytest.mark.skipif(sys.version_info < (3, 14), reason='call graphs came with 3.14')
-
-
-async def answer(value=None, turns=1):
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    return value
-
-
-async def settle():
-    for _ in range(3):
-        await asyncio.sleep(0)
+from sync.steps import answer, needs_graph, settle
 
 
 @functools.cache
