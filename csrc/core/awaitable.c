@@ -7,11 +7,8 @@
 #include "core/task.h"
 
 int
-awaitable_is_coroutine(core_state *state, PyObject *object)
+awaitable_is_coroutine_slow(core_state *state, PyObject *object)
 {
-    if (PyCoro_CheckExact(object)) {
-        return 1;
-    }
     int is_known = PySet_Contains(state->coroutine_types, (PyObject *)Py_TYPE(object));
     if (is_known != 0) {
         return is_known;

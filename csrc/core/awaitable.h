@@ -14,7 +14,12 @@
 /* Whether asyncio.isfuture() or asyncio.iscoroutine() takes it: 1, 0 or -1. Runs Python where it is
    of no type that we know. */
 int awaitable_is_future(core_state *state, PyObject *object);
-int awaitable_is_coroutine(core_state *state, PyObject *object);
+int awaitable_is_coroutine_slow(core_state *state, PyObject *object);
+static inline int
+awaitable_is_coroutine(core_state *state, PyObject *object)
+{
+    return PyCoro_CheckExact(object) ? 1 : awaitable_is_coroutine_slow(state, object);
+}
 
 /* A future's loop: a new reference or NULL. Runs Python for a future not of ours. */
 PyObject *awaitable_loop_of(core_state *state, PyObject *future);

@@ -86,6 +86,13 @@ future_failed(const Future *self)
     return self->has_exception && self->outcome != NULL && PyExceptionInstance_Check(self->outcome);
 }
 
+/* Whether it has a result. */
+static inline bool
+future_succeeded(const Future *self)
+{
+    return self->state == FUTURE_FINISHED && !self->has_exception;
+}
+
 /* The loop, where it is one of ours, or NULL. */
 static inline Loop *
 future_own_loop(const Future *self)

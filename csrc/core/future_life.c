@@ -187,11 +187,11 @@ unregister_from_stock(core_state *state, PyObject *op)
 
 /* Whether the loop takes the memory of a dead object, for the next one of its type. */
 static bool
-give_memory_to(Loop *own, PyObject *op)
+give_memory_to(core_state *state, Loop *own, PyObject *op)
 {
     Future *self = (Future *)op;
-    bool is_task = Py_IS_TYPE(op, own->state->Task_type);
-    bool is_ours = is_task || Py_IS_TYPE(op, own->state->Future_type); /* of no subclass */
+    bool is_task = Py_IS_TYPE(op, state->Task_type);
+    bool is_ours = is_task || Py_IS_TYPE(op, state->Future_type); /* of no subclass */
     if (!is_ours || own->is_closed || PyObject_GC_IsFinalized(op) || !stock_part_is_zero(self)) {
         return false;
     }
@@ -229,7 +229,7 @@ future_dealloc(PyObject *op)
     else {
         is_task ? task_clear(op) : future_clear(op);
     }
-    if (own == NULL || !give_memory_to(own, op)) {
+    if (own == NULL || !give_memory_to(state, own, op)) {
         type->tp_free(op);
     }
     Py_DECREF(type);

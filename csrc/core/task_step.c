@@ -308,8 +308,7 @@ task_exception_of(core_state *state, PyObject *future)
 {
     PyObject *result = NULL;
     if (future_is_exact(state, future)) {
-        const Future *own = (const Future *)future;
-        if (own->state == FUTURE_FINISHED && !own->has_exception) {
+        if (future_succeeded((const Future *)future)) {
             return NULL;
         }
         if (future_get_result(state, (Future *)future, &result) == 1) {
@@ -329,6 +328,9 @@ resume(core_state *state, Task *self)
 {
     PyObject *waiter = self->future.fut_waiter;
     if (waiter == NULL) {
+        return step(state, self, NULL);
+    }
+    if (future_is_exact(state, waiter) && future_succeeded((const Future *)waiter)) {
         return step(state, self, NULL);
     }
     PyObject *exception = task_exception_of(state, waiter);

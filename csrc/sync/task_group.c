@@ -60,8 +60,7 @@ task_group_abort_by_method(TaskGroup *self)
 static PyObject *
 error_of(core_state *state, PyObject *task)
 {
-    if (future_is_exact(state, task) && ((Future *)task)->state == FUTURE_FINISHED
-        && !((Future *)task)->has_exception) {
+    if (future_is_exact(state, task) && future_succeeded((Future *)task)) {
         return NULL;
     }
     if (awaitable_is_cancelled(state, task) != 0) { // runs Python
