@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/adopt.h"
+#include "core/async_with_method.h"
 #include "core/bridge.h"
 #include "core/awaitable.h"
 #include "core/coroutine.h"
@@ -186,6 +187,7 @@ core_exec(PyObject *module)
         || coroutine_init_type(module, state) < 0
         || function_init_type(module, state) < 0
         || awaitable_init(state) < 0
+        || async_with_method_init_types(module, state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0

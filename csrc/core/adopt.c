@@ -2,6 +2,8 @@
 
 #include "core/adopt.h"
 
+#include "core/async_with_method.h"
+
 /* Takes one of them where the class finds the base's under that name: 0 or -1. */
 static int
 adopt_method(PyTypeObject *type, PyMethodDef *method)
@@ -15,6 +17,9 @@ adopt_method(PyTypeObject *type, PyMethodDef *method)
     if (Py_IS_TYPE(found, &PyMethodDescr_Type)
         && ((PyMethodDescrObject *)found)->d_method == method) {
         own = PyDescr_NewMethod(type, method);
+        if (own != NULL) {
+            Py_SETREF(own, async_with_method_for(state_of_type(type), own));
+        }
         status = own == NULL ? -1
                              : PyObject_SetAttrString((PyObject *)type, method->ml_name, own);
     }

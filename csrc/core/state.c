@@ -2,6 +2,7 @@
 
 #include "core/state.h"
 
+#include "core/async_with_method.h"
 #include "core/coroutine.h"
 
 #include <string.h>
@@ -120,6 +121,7 @@ state_init(core_state *state)
     X(Loop_type) X(Future_type) X(Task_type) X(FutureIter_type) X(TaskStep_type)             \
     X(Handle_type) X(TimerHandle_type) X(NetLoop_type) X(Coroutine_type)                     \
     X(CoroutineFrame_type) X(learnt_codes) X(Waiter_type) X(Function_type)                   \
+    X(MethodDescriptor_type) X(BoundMethod_type)                                             \
     X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable) X(sleep_wake) X(zero)           \
     X(AsCompleted_type) X(Shield_type) X(NativeProtocol_type) X(Transport_type)              \
     X(StreamTransport_type) X(DatagramTransport_type) X(ReadPipeTransport_type)              \
@@ -160,6 +162,7 @@ state_clear(core_state *state)
 {
     coroutine_drop_spare(state);
 #define CLEAR(field) Py_CLEAR(state->field);
+    async_with_method_drop_spare(state);
 #define CLEAR_NAME(field, string) Py_CLEAR(state->name_##field);
 #define CLEAR_IMPORT(field, module, attribute) Py_CLEAR(state->field);
     STATE_OBJECTS(CLEAR)

@@ -50,7 +50,7 @@ enum sync_class_index {
     SYNC_CLASS_COUNT,
 };
 
-enum { SPARE_COROUTINE_SIZES = 12, SPARE_COROUTINES = 64 };
+enum { SPARE_COROUTINE_SIZES = 12, SPARE_COROUTINES = 64, SPARE_BOUND_METHODS = 64 };
 
 /* What was found out about a Python class, by its version tag. */
 enum { VERDICT_COUNT = 4 };
@@ -68,6 +68,8 @@ typedef struct {
     PyTypeObject *Waiter_type;
     PyTypeObject *CoroutineFrame_type;
     PyTypeObject *Function_type;
+    PyTypeObject *MethodDescriptor_type; /* NULL where the version has no use for it, */
+    PyTypeObject *BoundMethod_type;      /* and so is this one */
     PyTypeObject *GatheringFuture_type;
     PyTypeObject *AsCompleted_type;
     PyTypeObject *Shield_type;
@@ -143,6 +145,12 @@ typedef struct {
     } spare_coroutines[SPARE_COROUTINE_SIZES];
 
     /* csrc/sync: Python's classes over our types, what each has under the names that matter
+    /* core/async_with_method.c: the same. */
+    struct {
+        void *first; /* linked by its field `self` */
+        int count;
+    } spare_bound_methods;
+
        (sync/sync_object.h), and how the running version does it. */
     PyObject *Lock_class;
     PyObject *Event_class;
