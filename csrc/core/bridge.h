@@ -42,6 +42,14 @@ bridge_flush(Loop *loop)
     }
 }
 
+/* Whether a task that was left dies when the loop lets go of it: nobody else refers to it but, where
+   it lingers, the dict. */
+static inline bool
+bridge_is_last(const Loop *loop, PyObject *task)
+{
+    return Py_REFCNT(task) <= 1 + loop->has_lingering_task;
+}
+
 /* Makes `task` (None: nobody) the current one of any loop and returns the one before, or NULL. */
 PyObject *bridge_swap(core_state *state, PyObject *loop, PyObject *task);
 

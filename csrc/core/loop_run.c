@@ -233,6 +233,7 @@ log_slow_entry(Loop *self, PyObject *entry, double seconds)
                       : PyObject_RichCompareBool(duration, limit, Py_GE);
     Py_XDECREF(limit);
     if (is_slow > 0) {
+        bridge_flush(self); /* a log record names the current task, which is none */
         PyObject *what = is_handle(state, entry) ? PyObject_CallOneArg(state->format_handle, entry)
                                                  : PyObject_Repr(entry);
         PyObject *answer = what == NULL ? NULL

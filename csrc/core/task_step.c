@@ -383,7 +383,8 @@ task_run(Loop *loop, Task *self)
     if (status == 0) {
         status = resume(loop->state, self); // runs Python
         bridge_leave(loop, (PyObject *)self);
-        if (status < 0 || self->future.state != FUTURE_PENDING) {
+        bool is_done = self->future.state != FUTURE_PENDING;
+        if (status < 0 || (is_done && bridge_is_last(loop, (PyObject *)self))) {
             bridge_flush(loop); /* what dies with the task dies in its own context, as nobody's */
         }
     }
