@@ -3,6 +3,7 @@
 #include "sync/waiters.h"
 
 #include "core/awaitable.h"
+#include "core/future.h"
 
 PyObject *
 waiting_new(SyncObject *owner, const coroutine_kind *kind, PyObject *item)
@@ -220,12 +221,42 @@ next_pending(core_state *state, PyObject *iterator, PyObject **future)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* The same among the first few of a deque that are futures of ours, without an iterator: 1 with *future
+   set, 0 where that does not find out, or -1. */
+static int
+look_for_pending(core_state *state, PyObject *deque, PyObject **future)
+{
+    enum { FEW = 8 };
+    Py_ssize_t count = Py_SIZE(deque);
+    for (Py_ssize_t i = 0; i < count && i < FEW; i++) {
+        *future = PySequence_GetItem(deque, i);
+        if (*future == NULL) {
+            return -1;
+        }
+        bool is_own = future_is_exact(state, *future);
+        if (is_own && ((Future *)*future)->state == FUTURE_PENDING) {
+            return 1;
+        }
+        Py_CLEAR(*future); /* the deque has it still */
+        if (!is_own) {
+            break;
+        }
+    }
+    return 0;
+}
+
 int
 waiters_first_pending(core_state *state, PyObject *const *place, PyObject **future)
 {
     *future = NULL;
-    if (waiters_are_none(place) || (is_deque(state, *place) && Py_SIZE(*place) == 0)) {
+    if (waiters_are_none(place)) {
         return 0;
+    }
+    if (is_deque(state, *place)) {
+        int status = Py_SIZE(*place) == 0 ? 0 : look_for_pending(state, *place, future);
+        if (status != 0 || Py_SIZE(*place) == 0) {
+            return status;
+        }
     }
     PyObject *iterator = PyObject_GetIter(*place);
     int status = iterator == NULL ? -1 : next_pending(state, iterator, future);
