@@ -33,6 +33,7 @@
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
 #include "sync/condition.h"
+#include "sync/create_task.h"
 #include "sync/event.h"
 #include "sync/lock.h"
 #include "sync/queue.h"
@@ -186,8 +187,8 @@ core_exec(PyObject *module)
         || waiter_init_type(module, state) < 0
         || coroutine_init_type(module, state) < 0
         || function_init_type(module, state) < 0
-        || awaitable_init(state) < 0
         || async_with_method_init_types(module, state) < 0
+        || awaitable_init(state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
@@ -213,6 +214,7 @@ core_exec(PyObject *module)
         || sleep_init(module, state) < 0
         || gather_init(module, state) < 0
         || ensure_future_init(module) < 0
+        || create_task_init(module) < 0
         || shield_init(module, state) < 0
         || wait_init(module, state) < 0
         || as_completed_init_type(module, state) < 0

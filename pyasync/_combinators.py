@@ -1,11 +1,11 @@
-"""What asyncio.tasks has of functions that wait for others, ours for asyncio's."""
+"""What asyncio.tasks has of functions that make tasks or wait for others, ours for asyncio's."""
 
 import asyncio
 import inspect
 
 from . import _core
 
-_NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future')
+_NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future', 'create_task')
 
 OURS = {getattr(asyncio, name): getattr(_core, name) for name in _NAMES}  # asyncio's: ours
 

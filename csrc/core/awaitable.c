@@ -4,6 +4,7 @@
 
 #include "core/function.h"
 #include "core/future.h"
+#include "core/loop.h"
 #include "core/task.h"
 
 int
@@ -106,7 +107,10 @@ as_coroutine(core_state *state, PyObject *object, bool *is_wrapped)
 static PyObject *
 create_task(core_state *state, PyObject *loop, PyObject *coro, bool is_wrapped)
 {
-    PyObject *task = PyObject_CallMethodOneArg(loop, state->name_create_task, coro);
+    Loop *own = loop_cast(state, loop);
+    PyObject *task = own != NULL && loop_makes_plain_tasks(own)
+                         ? loop_create_plain_task(own, coro) // runs Python
+                         : PyObject_CallMethodOneArg(loop, state->name_create_task, coro);
     if (task != NULL || is_wrapped || !PyErr_ExceptionMatches(PyExc_RuntimeError)) {
         return task;
     }

@@ -64,8 +64,10 @@ loop_refresh_overrides(Loop *self)
     int get_debug = is_ours(self, dict, state->name_get_debug, state->Loop_get_debug);
     int create_future =
         is_ours(self, dict, state->name_create_future, state->Loop_create_future);
+    int create_task = is_ours(self, dict, state->name_create_task, state->Loop_create_task);
     Py_XDECREF(dict);
-    if (create_future < 0 || call_soon < 0 || call_at < 0 || time < 0 || get_debug < 0) {
+    if (create_task < 0 || create_future < 0 || call_soon < 0 || call_at < 0 || time < 0
+        || get_debug < 0) {
         return -1;
     }
     self->call_soon_is_ours = call_soon;
@@ -73,6 +75,7 @@ loop_refresh_overrides(Loop *self)
     self->time_is_ours = time;
     self->get_debug_is_ours = get_debug;
     self->create_future_is_ours = create_future;
+    self->create_task_is_ours = create_task;
     self->type_version = Py_TYPE(self)->tp_version_tag;
     loop_refresh_is_direct(self);
     return 0;
@@ -272,7 +275,8 @@ Loop_setattro(PyObject *op, PyObject *name, PyObject *value)
         || PyUnicode_Compare(name, state->name_call_at) == 0
         || PyUnicode_Compare(name, state->name_time) == 0
         || PyUnicode_Compare(name, state->name_get_debug) == 0
-        || PyUnicode_Compare(name, state->name_create_future) == 0) {
+        || PyUnicode_Compare(name, state->name_create_future) == 0
+        || PyUnicode_Compare(name, state->name_create_task) == 0) {
         return loop_refresh_overrides(self);
     }
     return 0;
@@ -403,8 +407,10 @@ loop_init_type(PyObject *module, core_state *state)
     state->Loop_time = PyObject_GetAttr(type, state->name_time);
     state->Loop_get_debug = PyObject_GetAttr(type, state->name_get_debug);
     state->Loop_create_future = PyObject_GetAttr(type, state->name_create_future);
+    state->Loop_create_task = PyObject_GetAttr(type, state->name_create_task);
     return state->Loop_call_soon == NULL || state->Loop_call_at == NULL || state->Loop_time == NULL
                    || state->Loop_get_debug == NULL || state->Loop_create_future == NULL
+                   || state->Loop_create_task == NULL
                ? -1
                : 0;
 }

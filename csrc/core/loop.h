@@ -56,6 +56,7 @@ typedef struct Loop {
     bool time_is_ours;
     bool get_debug_is_ours;
     bool create_future_is_ours;
+    bool create_task_is_ours;
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
     bool is_running;
@@ -108,6 +109,13 @@ loop_is_direct(Loop *self)
         return false;
     }
     return self->is_direct;
+}
+
+/* Whether its create_task(coro) does nothing but make a task of ours. Keeps the pending exception. */
+static inline bool
+loop_makes_plain_tasks(Loop *self)
+{
+    return loop_is_direct(self) && self->create_task_is_ours && self->task_factory == Py_None;
 }
 
 /* Memory of a dead object of this type as a new, tracked object with one reference and all
@@ -180,6 +188,9 @@ int loop_time(Loop *self, double *seconds);
 
 /* loop.create_future() of any loop. Runs Python, but for one of ours that does not override it. */
 PyObject *loop_create_future(core_state *state, PyObject *loop);
+
+/* loop.create_task(coro) of one that loop_makes_plain_tasks(). */
+PyObject *loop_create_plain_task(Loop *self, PyObject *coro);
 
 /* loop.call_soon(callback[, argument]) in `context`, or in a copy of the current one where that is
    NULL; by the shortest way. 0 or -1. Runs Python where call_soon is overridden. */

@@ -372,6 +372,12 @@ Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
 }
 
 PyObject *
+loop_create_plain_task(Loop *self, PyObject *coro)
+{
+    return Loop_create_task((PyObject *)self, &coro, 1, NULL);
+}
+
+PyObject *
 Loop_add_callback(PyObject *op, PyObject *handle)
 {
     Loop *self = (Loop *)op;

@@ -138,6 +138,7 @@ state_init(core_state *state)
     X(context_vars_type) X(no_context_vars) X(Lock_type) X(Event_type) X(Condition_type)     \
     X(Semaphore_type) X(BoundedSemaphore_type) X(Queue_type) X(LifoQueue_type)               \
     X(PriorityQueue_type) X(Lock_class) X(Event_class) X(Loop_create_future)                 \
+    X(Loop_create_task)                                                                      \
     X(stop_iteration) X(QueueShutDown) X(sync_attributes[SYNC_LOCK])                         \
     X(sync_attributes[SYNC_EVENT]) X(sync_attributes[SYNC_CONDITION])                        \
     X(sync_attributes[SYNC_SEMAPHORE]) X(sync_attributes[SYNC_BOUNDED_SEMAPHORE])            \
@@ -161,8 +162,8 @@ void
 state_clear(core_state *state)
 {
     coroutine_drop_spare(state);
-#define CLEAR(field) Py_CLEAR(state->field);
     async_with_method_drop_spare(state);
+#define CLEAR(field) Py_CLEAR(state->field);
 #define CLEAR_NAME(field, string) Py_CLEAR(state->name_##field);
 #define CLEAR_IMPORT(field, module, attribute) Py_CLEAR(state->field);
     STATE_OBJECTS(CLEAR)

@@ -125,6 +125,7 @@ typedef struct {
     PyObject *Loop_time;
     PyObject *Loop_get_debug;
     PyObject *Loop_create_future;
+    PyObject *Loop_create_task;
     PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
     PyObject *StreamReader_class; /* the package's, made of the types: net/streams.c */
     PyObject *StreamProtocol_class;
@@ -144,13 +145,13 @@ typedef struct {
         int count;
     } spare_coroutines[SPARE_COROUTINE_SIZES];
 
-    /* csrc/sync: Python's classes over our types, what each has under the names that matter
     /* core/async_with_method.c: the same. */
     struct {
         void *first; /* linked by its field `self` */
         int count;
     } spare_bound_methods;
 
+    /* csrc/sync: Python's classes over our types, what each has under the names that matter
        (sync/sync_object.h), and how the running version does it. */
     PyObject *Lock_class;
     PyObject *Event_class;

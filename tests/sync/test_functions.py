@@ -15,7 +15,7 @@ import weakref
 import pytest
 import support
 
-NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future')
+NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future', 'create_task')
 each_name = pytest.mark.parametrize('name', NAMES)
 MARKS = (
     inspect.iscoroutinefunction,
@@ -73,6 +73,7 @@ WRONG = {
     'as_completed': [((), {}), (([], 1), {}), (([],), {'x': 1})],
     'shield': [((), {}), ((1, 2), {}), ((), {'x': 1})],
     'ensure_future': [((), {}), ((1, None), {}), ((1,), {'x': 1})],
+    'create_task': [((), {}), ((1, None), {}), ((), {'name': 'x'})],
 }
 
 
