@@ -18,6 +18,10 @@
 #  error "pyasync needs Python 3.11 or newer"
 #endif
 
+/* For the half of a function that is seldom needed: kept out of the other half, which then saves fewer
+   registers. */
+#define SELDOM __attribute__((noinline, cold))
+
 /* Bytes laid aside at the start of a Future or Task for the asyncio type it derives from: the
    basic size of asyncio.Task. Checked at import: a larger base refuses to load. */
 #if defined(Py_GIL_DISABLED)

@@ -8,36 +8,11 @@
 #include "core/coroutine_step.h"
 #include "core/stop_iteration.h"
 
-#include <string.h>
-
-/* The place in state->spare_coroutines for those that have so much beyond the head. */
-static inline size_t
-spare_index(Py_ssize_t extra_bytes)
-{
-    return (size_t)extra_bytes / sizeof(void *);
-}
-
-/* A dead one's memory, or NULL (no exception). Most await something that is ready: then making a
-   coroutine is most of the cost. */
-static inline Coroutine *
-take_spare(core_state *state, Py_ssize_t extra_bytes)
-{
-    size_t index = spare_index(extra_bytes);
-    if (index >= SPARE_COROUTINE_SIZES || state->spare_coroutines[index].count == 0) {
-        return NULL;
-    }
-    Coroutine *self = state->spare_coroutines[index].first;
-    state->spare_coroutines[index].first = self->future;
-    state->spare_coroutines[index].count--;
-    Py_SET_REFCNT((PyObject *)self, 1); /* its type it has kept, with a reference */
-    return self;
-}
-
 /* Whether the memory of a dead, untracked one was taken in, with its reference to its type. */
 static inline bool
 keep_spare(core_state *state, Coroutine *self)
 {
-    size_t index = spare_index(Py_SIZE(self));
+    size_t index = coroutine_spare_index(Py_SIZE(self));
     if (index >= SPARE_COROUTINE_SIZES || state->Coroutine_type != Py_TYPE(self)
         || state->spare_coroutines[index].count == SPARE_COROUTINES
         || self->is_finalized) { /* to the GC that would be so for the next one, too */
@@ -64,28 +39,17 @@ coroutine_drop_spare(core_state *state)
     }
 }
 
-Coroutine *
-coroutine_new(core_state *state, const coroutine_kind *kind)
+SELDOM Coroutine *
+coroutine_new_slow(core_state *state, const coroutine_kind *kind)
 {
     Py_ssize_t extra = kind->size_bytes - (Py_ssize_t)sizeof(Coroutine);
     assert(extra >= 0);
-    Coroutine *self = take_spare(state, extra);
+    Coroutine *self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
     if (self == NULL) {
-        self = PyObject_GC_NewVar(Coroutine, state->Coroutine_type, extra);
-        if (self == NULL) {
-            return NULL;
-        }
+        return NULL;
     }
     LIVE_ADD(state, LIVE_COROUTINE);
-    self->module_state = state;
-    self->kind = kind;
-    self->future = NULL;
-    self->weakrefs = NULL;
-    self->state = COROUTINE_NEW;
-    self->mark = false;
-    self->is_awaiting = false;
-    self->is_finalized = false;
-    self->has_origin = false;
+    coroutine_init(self, state, kind);
     memset(self + 1, 0, (size_t)extra);
     if (coroutine_origin_note(self) < 0) {
         self->state = COROUTINE_DONE; /* nobody has forgotten to await it */
@@ -231,8 +195,21 @@ Coroutine_finalize(PyObject *op)
     }
 }
 
-static void
-Coroutine_dealloc(PyObject *op)
+/* Gives the memory of a dead, untracked one back or keeps it. Runs Python (destructors). */
+static inline void
+release(core_state *state, PyTypeObject *type, Coroutine *self)
+{
+    LIVE_SUB(state, LIVE_COROUTINE);
+    stop_iteration_forget(state); // runs Python (destructors)
+    if (!keep_spare(state, self)) {
+        type->tp_free((PyObject *)self);
+        Py_DECREF(type);
+    }
+}
+
+/* One that was not awaited to its end, that is referred to weakly, or that has an origin. */
+static SELDOM void
+dealloc_slow(PyObject *op)
 {
     Coroutine *self = (Coroutine *)op;
     PyTypeObject *type = Py_TYPE(op);
@@ -251,14 +228,22 @@ Coroutine_dealloc(PyObject *op)
         Py_DECREF(type);
         return;
     }
-    core_state *state = self->module_state;
-    LIVE_SUB(state, LIVE_COROUTINE);
     coroutine_origin_forget(self);
-    stop_iteration_forget(state); // runs Python (destructors)
-    if (!keep_spare(state, self)) {
-        type->tp_free(op);
-        Py_DECREF(type);
+    release(self->module_state, type, self);
+}
+
+static void
+Coroutine_dealloc(PyObject *op)
+{
+    Coroutine *self = (Coroutine *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    if (self->state != COROUTINE_DONE || self->weakrefs != NULL || self->has_origin
+        || ((PyHeapTypeObject *)type)->ht_module == NULL) {
+        dealloc_slow(op);
+        return;
     }
+    PyObject_GC_UnTrack(op);
+    release(self->module_state, type, self);
 }
 
 static PyMethodDef Coroutine_methods[] = {

@@ -20,6 +20,7 @@
 #include "core/state.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 typedef struct Coroutine Coroutine;
 
@@ -74,9 +75,58 @@ struct Coroutine {
     bool has_origin;   /* see core/coroutine_origin.h */
 };
 
+/* The place in state->spare_coroutines for those that have so much beyond the head. */
+static inline size_t
+coroutine_spare_index(Py_ssize_t extra_bytes)
+{
+    return (size_t)extra_bytes / sizeof(void *);
+}
+
+/* coroutine_new() where no memory of a dead one is there, or its origin must be noted. */
+Coroutine *coroutine_new_slow(core_state *state, const coroutine_kind *kind);
+
+/* What a new one has in its head. */
+static inline void
+coroutine_init(Coroutine *self, core_state *state, const coroutine_kind *kind)
+{
+    self->module_state = state;
+    self->kind = kind;
+    self->future = NULL;
+    self->weakrefs = NULL;
+    self->state = COROUTINE_NEW;
+    self->mark = false;
+    self->is_awaiting = false;
+    self->is_finalized = false;
+    self->has_origin = false;
+}
+
 /* A new one, all zero behind the head; the GC sees it once coroutine_begin() has been called, which
-   one that will refer to nothing but None can do without. */
-Coroutine *coroutine_new(core_state *state, const coroutine_kind *kind);
+   one that will refer to nothing but None can do without. size_bytes is the kind's, which the compiler
+   may know: most await something that is ready, and making a coroutine is much of the cost then. */
+static inline Coroutine *
+coroutine_new_of(core_state *state, const coroutine_kind *kind, Py_ssize_t size_bytes)
+{
+    Py_ssize_t extra = size_bytes - (Py_ssize_t)sizeof(Coroutine);
+    size_t index = coroutine_spare_index(extra);
+    if (index >= SPARE_COROUTINE_SIZES || state->spare_coroutines[index].count == 0
+        || PyThreadState_Get()->coroutine_origin_tracking_depth != 0) {
+        return coroutine_new_slow(state, kind);
+    }
+    Coroutine *self = state->spare_coroutines[index].first;
+    state->spare_coroutines[index].first = self->future;
+    state->spare_coroutines[index].count--;
+    Py_SET_REFCNT((PyObject *)self, 1); /* its type it has kept, with a reference */
+    LIVE_ADD(state, LIVE_COROUTINE);
+    coroutine_init(self, state, kind);
+    memset(self + 1, 0, (size_t)extra);
+    return self;
+}
+
+static inline Coroutine *
+coroutine_new(core_state *state, const coroutine_kind *kind)
+{
+    return coroutine_new_of(state, kind, kind->size_bytes);
+}
 
 /* The maker has filled it in. */
 static inline PyObject *

@@ -38,6 +38,11 @@ static PySendResult
 yield_future(Coroutine *self, PyObject **result)
 {
     core_state *state = self->module_state;
+    if (self->future == Py_None) {
+        self->state = COROUTINE_WAITING;
+        *result = Py_NewRef(Py_None);
+        return PYGEN_NEXT;
+    }
     if (future_is_exact(state, self->future)) {
         if (((Future *)self->future)->is_blocking) { /* nobody has taken it who was given it before */
             PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
@@ -46,9 +51,7 @@ yield_future(Coroutine *self, PyObject **result)
         }
         ((Future *)self->future)->is_blocking = true;
     }
-    else if (self->future != Py_None
-             && PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True)
-                    < 0) {
+    else if (PyObject_SetAttr(self->future, state->name_asyncio_future_blocking, Py_True) < 0) {
         coroutine_end_keeping_exception(self);
         *result = NULL;
         return PYGEN_ERROR;
@@ -132,6 +135,19 @@ after_step(Coroutine *self, int answer, PyObject **result)
     }
 }
 
+/* The first step; what it awaits is ready most often. *result is NULL. */
+static inline PySendResult
+start(Coroutine *self, PyObject **result)
+{
+    self->state = COROUTINE_RUNNING;
+    int answer = self->kind->start(self, result); // runs Python
+    if (answer == COROUTINE_RETURNS) {
+        coroutine_end(self);
+        return PYGEN_RETURN;
+    }
+    return after_step(self, answer, result);
+}
+
 PySendResult
 Coroutine_am_send(PyObject *op, PyObject *value, PyObject **result)
 {
@@ -144,8 +160,7 @@ Coroutine_am_send(PyObject *op, PyObject *value, PyObject **result)
                             "can't send non-None value to a just-started coroutine");
             return PYGEN_ERROR;
         }
-        self->state = COROUTINE_RUNNING;
-        return after_step(self, self->kind->start(self, result), result); // runs Python
+        return start(self, result); // runs Python
     case COROUTINE_WAITING:
         if (self->is_awaiting) {
             return send_to_awaitable(self, value == NULL ? Py_None : value, result);
@@ -183,8 +198,10 @@ Coroutine_send(PyObject *op, PyObject *value)
 PyObject *
 Coroutine_iternext(PyObject *op)
 {
-    PyObject *result;
-    PySendResult status = Coroutine_am_send(op, Py_None, &result);
+    PyObject *result = NULL;
+    PySendResult status = ((Coroutine *)op)->state == COROUTINE_NEW
+                              ? start((Coroutine *)op, &result)
+                              : Coroutine_am_send(op, Py_None, &result); // runs Python
     if (status != PYGEN_RETURN) {
         return result;
     }

@@ -8,7 +8,7 @@
 PyObject *
 waiting_new(SyncObject *owner, const coroutine_kind *kind, PyObject *item)
 {
-    Waiting *self = (Waiting *)coroutine_new(owner->state, kind);
+    Waiting *self = (Waiting *)coroutine_new_of(owner->state, kind, sizeof(Waiting));
     if (self == NULL) {
         return NULL;
     }
