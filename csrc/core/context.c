@@ -15,7 +15,7 @@ context_take_snapshot(core_state *state)
 }
 
 /* A new Context with these variables. */
-static PyObject *
+static SELDOM PyObject *
 new_context(core_state *state, PyObject *snapshot)
 {
     PyObject *context = PyContext_New();
@@ -25,18 +25,28 @@ new_context(core_state *state, PyObject *snapshot)
     return context;
 }
 
-/* A Context with the variables of a snapshot: the loop's spare, or a new one. */
-static PyObject *
-borrow(Loop *loop, PyObject *snapshot)
+/* Puts a Context with the variables of the snapshot at *stored in its place, which the snapshot's
+   reference moves into: the loop's spare, or a new one. 0 or -1. */
+static inline int
+borrow(Loop *loop, PyObject **stored)
 {
     core_state *state = loop->state;
     PyObject *context = loop->spare_context;
     if (context == NULL) {
-        return new_context(state, snapshot);
+        context = new_context(state, *stored);
+        if (context == NULL) {
+            return -1;
+        }
+        Py_SETREF(*stored, context);
+        return 0;
     }
     loop->spare_context = NULL;
-    Py_SETREF(*bridge_context_vars(state, context), Py_NewRef(snapshot));
-    return context;
+    PyObject **place = bridge_context_vars(state, context);
+    PyObject *none = *place;
+    *place = *stored;
+    *stored = context;
+    Py_DECREF(none);
+    return 0;
 }
 
 /* Gives a borrowed Context back, steals it, and returns its variables as a new snapshot; or NULL,
@@ -64,12 +74,8 @@ PyObject *
 context_enter(core_state *state, Loop *loop, PyObject **stored, bool *is_borrowed)
 {
     *is_borrowed = context_is_snapshot(state, *stored);
-    if (*is_borrowed) {
-        PyObject *borrowed = borrow(loop, *stored);
-        if (borrowed == NULL) {
-            return NULL;
-        }
-        Py_SETREF(*stored, borrowed);
+    if (*is_borrowed && borrow(loop, stored) < 0) {
+        return NULL;
     }
     PyObject *context = Py_NewRef(*stored);
     if (PyContext_Enter(context) < 0) {

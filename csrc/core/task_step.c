@@ -22,14 +22,10 @@ task_done(Task *self)
     llist_remove(&self->node);
 }
 
-int
-task_schedule_step(core_state *state, Task *self, PyObject *exception)
+/* A step by a callable and call_soon(), which may be a foreign loop's. */
+static SELDOM int
+schedule_by_callable(core_state *state, Task *self, PyObject *exception)
 {
-    Loop *own = future_own_loop(&self->future);
-    if (own != NULL && loop_is_direct(own) && exception == NULL
-        && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
-        return loop_put_steal(own, Py_NewRef((PyObject *)self));
-    }
     PyObject *callable = task_step_callable(state, self, exception);
     if (callable == NULL) {
         return -1;
@@ -43,8 +39,19 @@ task_schedule_step(core_state *state, Task *self, PyObject *exception)
     return status;
 }
 
+int
+task_schedule_step(core_state *state, Task *self, PyObject *exception)
+{
+    Loop *own = future_own_loop(&self->future);
+    if (own != NULL && loop_is_direct(own) && exception == NULL
+        && Py_IS_TYPE((PyObject *)self, state->Task_type)) {
+        return loop_put_steal(own, Py_NewRef((PyObject *)self));
+    }
+    return schedule_by_callable(state, self, exception);
+}
+
 /* Schedules a step that throws RuntimeError(format % ...); drops what was yielded. */
-static int
+static SELDOM int
 throw_soon(core_state *state, Task *self, PyObject *yielded_steal, const char *format, ...)
 {
     va_list values;
@@ -164,20 +171,10 @@ wait_for_foreign_future(core_state *state, Task *self, PyObject *yielded, PyObje
     return set_waiter_steal(state, self, yielded);
 }
 
-/* Takes over what the coroutine yielded. Runs Python. */
-static int
-wait_for_yielded(core_state *state, Task *self, PyObject *yielded)
+/* Takes over what is no future of ours, and perhaps nothing to wait for. Runs Python. */
+static SELDOM int
+wait_for_other(core_state *state, Task *self, PyObject *yielded)
 {
-    if (yielded == (PyObject *)self) {
-        return throw_soon(state, self, yielded, "Task cannot await on itself: %R", self);
-    }
-    if (future_is_exact(state, yielded)) {
-        return wait_for_own_future(state, self, yielded);
-    }
-    if (yielded == Py_None) {
-        Py_DECREF(yielded);
-        return task_schedule_step(state, self, NULL);
-    }
     PyObject *blocking;
     int found = PyObject_GetOptionalAttr(yielded, state->name_asyncio_future_blocking, &blocking);
     if (found < 0) {
@@ -201,6 +198,23 @@ wait_for_yielded(core_state *state, Task *self, PyObject *yielded)
                           self, yielded);
     }
     return throw_soon(state, self, yielded, "Task got bad yield: %R", yielded);
+}
+
+/* Takes over what the coroutine yielded. Runs Python. */
+static int
+wait_for_yielded(core_state *state, Task *self, PyObject *yielded)
+{
+    if (yielded == (PyObject *)self) {
+        return throw_soon(state, self, yielded, "Task cannot await on itself: %R", self);
+    }
+    if (future_is_exact(state, yielded)) {
+        return wait_for_own_future(state, self, yielded);
+    }
+    if (yielded == Py_None) {
+        Py_DECREF(yielded);
+        return task_schedule_step(state, self, NULL);
+    }
+    return wait_for_other(state, self, yielded);
 }
 
 /* The coroutine returned: `result` is its value. */
