@@ -45,6 +45,19 @@ typedef struct {
 int args_bind(const core_state *state, const args_signature *signature, PyObject *const *args,
               Py_ssize_t nargs, PyObject *kwnames, args_bound *bound);
 
+/* The same for a signature of one leading parameter: the usual call stays here. */
+static inline int
+args_bind_one_and_rest(const core_state *state, const args_signature *signature,
+                       PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                       args_bound *bound)
+{
+    if (nargs < 1 || kwnames != NULL) {
+        return args_bind(state, signature, args, nargs, kwnames, bound);
+    }
+    *bound = (args_bound){.leading = {args[0]}, .rest = args + 1, .rest_count = nargs - 1};
+    return 0;
+}
+
 enum { ARGS_MAX_NAMES = 6 };
 
 /* Parameters of which the first `positional` may be given by position and the first `required` must

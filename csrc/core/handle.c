@@ -67,6 +67,14 @@ handle_take_source_traceback(core_state *state, Handle *self)
     return set_note_steal(self, NOTE_SOURCE_TRACEBACK, stack);
 }
 
+/* What debug mode keeps of a new one: 0 or -1. Runs Python. */
+static SELDOM int
+note_in_debug(Loop *loop, Handle *self)
+{
+    int is_debug = PyObject_IsTrue(loop->debug);
+    return is_debug <= 0 ? is_debug : handle_take_source_traceback(loop->state, self);
+}
+
 static Handle *
 make(Loop *loop, PyTypeObject *type, bool is_timer, PyObject *callback, PyObject *const *args,
      Py_ssize_t nargs, PyObject *context)
@@ -97,12 +105,9 @@ make(Loop *loop, PyTypeObject *type, bool is_timer, PyObject *callback, PyObject
     if (is_timer) {
         ((TimerHandle *)self)->node.index = TIMER_NODE_OUT;
     }
-    if (!loop_debug_is_plain_off(loop)) {
-        int is_debug = PyObject_IsTrue(loop->debug);
-        if (is_debug < 0 || (is_debug && handle_take_source_traceback(loop->state, self) < 0)) {
-            Py_DECREF(self);
-            return NULL;
-        }
+    if (!loop_debug_is_plain_off(loop) && note_in_debug(loop, self) < 0) {
+        Py_DECREF(self);
+        return NULL;
     }
     return self;
 }
@@ -188,9 +193,13 @@ handle_args_as_tuple(Handle *self)
 }
 
 /* context.run(callback, *args) of a context that is not contextvars' own type. */
-static PyObject *
-run_in_foreign_context(Handle *self, PyObject *args)
+static SELDOM PyObject *
+run_in_foreign_context(Handle *self)
 {
+    PyObject *args = handle_args_as_tuple(self);
+    if (args == NULL) {
+        return NULL;
+    }
     PyObject *run = PyObject_GetAttrString(self->context, "run");
     PyObject *callback = handle_callback(self);
     PyObject *head = callback == NULL ? NULL : PyTuple_Pack(1, callback);
@@ -200,10 +209,11 @@ run_in_foreign_context(Handle *self, PyObject *args)
     Py_XDECREF(callback);
     Py_XDECREF(head);
     Py_XDECREF(all);
+    Py_DECREF(args);
     return answer;
 }
 
-static PyObject *
+static SELDOM PyObject *
 call_packed(Handle *self)
 {
     PyObject *args = PySequence_Tuple(handle_args(self)[0]);
@@ -216,10 +226,7 @@ static PyObject *
 call(core_state *state, Handle *self)
 {
     if (!context_is_snapshot(state, self->context) && !PyContext_CheckExact(self->context)) {
-        PyObject *args = handle_args_as_tuple(self);
-        PyObject *answer = args == NULL ? NULL : run_in_foreign_context(self, args);
-        Py_XDECREF(args);
-        return answer;
+        return run_in_foreign_context(self);
     }
     bool is_borrowed;
     Loop *loop = (Loop *)self->loop; /* only used for a snapshot: then it is one of ours */
@@ -247,6 +254,24 @@ call_threadsafe(core_state *state, Handle *self)
     return answer;
 }
 
+/* Tells the loop's exception handler what the callback raised: as handle_run. */
+static SELDOM int
+report_error(core_state *state, Handle *self)
+{
+    PyObject *pending = PyErr_GetRaisedException();
+    PyObject *callback = handle_callback(self);
+    PyObject *args = callback == NULL ? NULL : handle_args_as_tuple(self);
+    Py_XDECREF(args == NULL ? PyErr_GetRaisedException() : NULL);
+    PyErr_SetRaisedException(pending);
+    int status = report_callback_error(state, self->loop, (PyObject *)self,
+                                       callback == NULL ? Py_None : callback,
+                                       args == NULL ? Py_None : args,
+                                       handle_note(self, NOTE_SOURCE_TRACEBACK));
+    Py_XDECREF(callback);
+    Py_XDECREF(args);
+    return status;
+}
+
 int
 handle_run(core_state *state, Handle *self)
 {
@@ -262,17 +287,7 @@ handle_run(core_state *state, Handle *self)
         Py_DECREF(answer);
     }
     else {
-        PyObject *pending = PyErr_GetRaisedException();
-        PyObject *callback = handle_callback(self);
-        PyObject *args = callback == NULL ? NULL : handle_args_as_tuple(self);
-        Py_XDECREF(args == NULL ? PyErr_GetRaisedException() : NULL);
-        PyErr_SetRaisedException(pending);
-        status = report_callback_error(state, self->loop, (PyObject *)self,
-                                       callback == NULL ? Py_None : callback,
-                                       args == NULL ? Py_None : args,
-                                       handle_note(self, NOTE_SOURCE_TRACEBACK));
-        Py_XDECREF(callback);
-        Py_XDECREF(args);
+        status = report_error(state, self); // runs Python
     }
     self->running--;
     if (self->is_dropped && self->running == 0) {

@@ -37,12 +37,9 @@ loop_time(Loop *self, double *seconds)
 }
 
 /* What debug mode asks of a callback before it is scheduled. Runs Python. */
-static int
-check_in_debug(Loop *self, PyObject *callback, const char *method, bool check_thread)
+static SELDOM int
+check_in_debug_slow(Loop *self, PyObject *callback, const char *method, bool check_thread)
 {
-    if (loop_debug_is_plain_off(self)) {
-        return 0;
-    }
     int is_debug = PyObject_IsTrue(self->debug);
     if (is_debug <= 0) {
         return is_debug;
@@ -63,6 +60,14 @@ check_in_debug(Loop *self, PyObject *callback, const char *method, bool check_th
     Py_XDECREF(name);
     Py_XDECREF(answer);
     return answer == NULL ? -1 : 0;
+}
+
+static inline int
+check_in_debug(Loop *self, PyObject *callback, const char *method, bool check_thread)
+{
+    return loop_debug_is_plain_off(self)
+               ? 0
+               : check_in_debug_slow(self, callback, method, check_thread);
 }
 
 /* asyncio's own method, called on this loop with the arguments of ours. Runs Python. */
@@ -126,7 +131,7 @@ Loop_call_soon(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *
     static const args_signature signature = {"BaseEventLoop.call_soon", {"callback", NULL}};
     Loop *self = (Loop *)op;
     args_bound bound;
-    if (args_bind(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
+    if (args_bind_one_and_rest(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
         return NULL;
     }
     return schedule_soon(self, &bound, "call_soon", true);
@@ -139,7 +144,7 @@ Loop_call_soon_threadsafe(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                                              {"callback", NULL}};
     Loop *self = (Loop *)op;
     args_bound bound;
-    if (args_bind(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
+    if (args_bind_one_and_rest(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
         return NULL;
     }
     PyObject *handle = schedule_soon(self, &bound, "call_soon_threadsafe", false);
