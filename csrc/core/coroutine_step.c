@@ -142,7 +142,7 @@ start(Coroutine *self, PyObject **result)
     self->state = COROUTINE_RUNNING;
     int answer = self->kind->start(self, result); // runs Python
     if (answer == COROUTINE_RETURNS) {
-        coroutine_end(self);
+        end(self);
         return PYGEN_RETURN;
     }
     return after_step(self, answer, result);
