@@ -7,18 +7,17 @@
 
 enum { BOUND_LOCKED, BOUND_ACQUIRE, BOUND_RELEASE, BOUND_COUNT };
 
-typedef struct {
+struct Condition {
     SyncObject head;
     PyObject *lock;
     PyObject *waiters;
     PyObject *bound[BOUND_COUNT]; /* the lock's methods, once Python has seen or assigned them */
-} Condition;
+};
 
 enum { STAGE_NOTIFICATION, STAGE_LOCK };
 
-/* The lock, where it is one of ours and nothing of either is overridden; or NULL. Borrowed. */
-static SyncObject *
-plain_lock(Condition *self)
+SyncObject *
+condition_plain_lock(Condition *self)
 {
     PyObject *lock = self->lock;
     if (lock == NULL || !sync_is_plain(&self->head)
@@ -86,11 +85,11 @@ take_back(Condition *self, Waiting *waiting)
     return status == 0 ? 0 : finish(self, waiting);
 }
 
-/* Gives the lock up and joins the waiters, in the order of the running version. */
-static int
-wait_begin(Condition *self, Waiting *waiting)
+int
+condition_wait_begin(Condition *self, Waiting *waiting)
 {
     SyncObject *lock = (SyncObject *)waiting->item;
+    waiting->stage = STAGE_NOTIFICATION;
     if (!((Lock *)lock)->is_locked) {
         PyErr_SetString(PyExc_RuntimeError, "cannot wait on un-acquired lock");
         return -1;
@@ -119,13 +118,6 @@ wait_begin(Condition *self, Waiting *waiting)
     return 0;
 }
 
-static int
-wait_start(Coroutine *op, PyObject **result)
-{
-    Waiting *waiting = (Waiting *)op;
-    return waiting_answer(wait_begin((Condition *)waiting->owner, waiting), result, Py_True);
-}
-
 /* Whether what is raised, waiting for the lock, is a cancellation to be kept for later. */
 static bool
 keep_cancellation(core_state *state, Waiting *waiting)
@@ -138,37 +130,48 @@ keep_cancellation(core_state *state, Waiting *waiting)
     return true;
 }
 
-static int
-wait_resume(Coroutine *op, PyObject **result)
+int
+condition_wait_end(Condition *self, Waiting *waiting, PyObject *error)
 {
-    Waiting *waiting = (Waiting *)op;
-    Condition *self = (Condition *)waiting->owner;
-    PyObject *error = waiting_error(result);
-    int status;
     if (waiting->stage == STAGE_NOTIFICATION) {
         waiting->error = error;
         if (waiters_leave(&self->waiters, waiting) < 0) {
             waiters_chain_steal(waiting->error);
             waiting->error = PyErr_GetRaisedException();
         }
-        status = take_back(self, waiting);
+        return take_back(self, waiting);
     }
-    else if (lock_acquire_end((SyncObject *)waiting->item, waiting, error) > 0) {
-        status = finish(self, waiting);
+    if (lock_acquire_end((SyncObject *)waiting->item, waiting, error) > 0) {
+        return finish(self, waiting);
     }
-    else if (keep_cancellation(self->head.state, waiting)) {
-        status = take_back(self, waiting);
+    if (keep_cancellation(self->head.state, waiting)) {
+        return take_back(self, waiting);
     }
-    else {
-        waiters_chain_steal(waiting->error);
-        waiting->error = NULL;
-        status = fail(self);
-    }
+    waiters_chain_steal(waiting->error);
+    waiting->error = NULL;
+    return fail(self);
+}
+
+static int
+wait_start(Coroutine *op, PyObject **result)
+{
+    Waiting *waiting = (Waiting *)op;
+    int status = condition_wait_begin((Condition *)waiting->owner, waiting); // runs Python
+    return waiting_answer(status, result, Py_True);
+}
+
+static int
+wait_resume(Coroutine *op, PyObject **result)
+{
+    Waiting *waiting = (Waiting *)op;
+    PyObject *error = waiting_error(result);
+    int status = condition_wait_end((Condition *)waiting->owner, waiting, error);
     return waiting_answer(status, result, Py_True);
 }
 
 static const char *const condition_methods[] = {
-    "acquire", "release", "locked", "notify", "_get_loop", "_notify", NULL,
+    "acquire", "release", "locked", "wait", "wait_for", "notify", "notify_all",
+    "__aenter__", "__aexit__", "_get_loop", "_notify", NULL,
 };
 static const char *const condition_data[] = {"_waiters", "_lock", "_loop", NULL};
 
@@ -223,28 +226,26 @@ Condition_wait(PyObject *op, PyObject *Py_UNUSED(unused))
         .start = wait_start,
         .resume = wait_resume,
     };
-    SyncObject *lock = plain_lock((Condition *)op);
+    SyncObject *lock = condition_plain_lock((Condition *)op);
     return lock != NULL ? waiting_new((SyncObject *)op, &wait_kind, (PyObject *)lock)
                         : sync_call_stock_bare((SyncObject *)op, "wait");
 }
 
-/* Wakes up to `count`; None, or NULL where the lock is not held. */
-static PyObject *
-notify(Condition *self, SyncObject *lock, Py_ssize_t count)
+int
+condition_notify(Condition *self, SyncObject *lock, Py_ssize_t count)
 {
     if (!((Lock *)lock)->is_locked) {
         PyErr_SetString(PyExc_RuntimeError, "cannot notify on un-acquired lock");
-        return NULL;
+        return -1;
     }
-    int status = waiters_wake(self->head.state, &self->waiters, count, Py_False);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return waiters_wake(self->head.state, &self->waiters, count, Py_False); // may run Python
 }
 
 static PyObject *
 Condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Condition *self = (Condition *)op;
-    SyncObject *lock = plain_lock(self);
+    SyncObject *lock = condition_plain_lock(self);
     Py_ssize_t count = 1;
     if (nargs == 1 && PyLong_CheckExact(args[0])) {
         count = PyLong_AsSsize_t(args[0]);
@@ -259,22 +260,24 @@ Condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     if (lock == NULL || kwnames != NULL) {
         return sync_call_stock(&self->head, "notify", args, nargs, kwnames);
     }
-    return notify(self, lock, count);
+    return condition_notify(self, lock, count) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
 Condition_notify_all(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Condition *self = (Condition *)op;
-    SyncObject *lock = plain_lock(self);
-    return lock != NULL ? notify(self, lock, PY_SSIZE_T_MAX)
-                        : sync_call_stock_bare(&self->head, "notify_all");
+    SyncObject *lock = condition_plain_lock(self);
+    if (lock == NULL) {
+        return sync_call_stock_bare(&self->head, "notify_all");
+    }
+    return condition_notify(self, lock, PY_SSIZE_T_MAX) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
 Condition_aenter(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    SyncObject *lock = plain_lock((Condition *)op);
+    SyncObject *lock = condition_plain_lock((Condition *)op);
     return lock != NULL ? context_manager_enter(lock)
                         : sync_call_stock_bare((SyncObject *)op, "__aenter__");
 }
@@ -282,7 +285,7 @@ Condition_aenter(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Condition_aexit(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    SyncObject *lock = plain_lock((Condition *)op);
+    SyncObject *lock = condition_plain_lock((Condition *)op);
     if (lock == NULL || nargs != 3 || kwnames != NULL) {
         return sync_call_stock((SyncObject *)op, "__aexit__", args, nargs, kwnames);
     }
