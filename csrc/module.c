@@ -32,6 +32,7 @@
 #include "net/tls_transport.h"
 #include "net/transport.h"
 #include "net/write_pipe_transport.h"
+#include "sync/barrier.h"
 #include "sync/condition.h"
 #include "sync/create_task.h"
 #include "sync/event.h"
@@ -82,22 +83,30 @@ core_set_metaclass(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* The package tells which classes a Condition and a Queue make their lock and event of. */
+/* Whether it is a class over that type. */
+static bool
+is_class_over(PyObject *object, PyTypeObject *type)
+{
+    return PyType_Check(object) && PyType_IsSubtype((PyTypeObject *)object, type);
+}
+
+/* The package tells which classes a Condition, a Queue and a Barrier make their parts of. */
 static PyObject *
 core_set_lock_classes(PyObject *module, PyObject *args)
 {
     core_state *state = state_of_module(module);
-    PyObject *lock, *event;
-    if (!PyArg_ParseTuple(args, "OO:_set_lock_classes", &lock, &event)) {
+    PyObject *lock, *event, *condition;
+    if (!PyArg_ParseTuple(args, "OOO:_set_lock_classes", &lock, &event, &condition)) {
         return NULL;
     }
-    if (!PyType_Check(lock) || !PyType_IsSubtype((PyTypeObject *)lock, state->Lock_type)
-        || !PyType_Check(event) || !PyType_IsSubtype((PyTypeObject *)event, state->Event_type)) {
-        PyErr_SetString(PyExc_TypeError, "subclasses of Lock and Event were expected");
+    if (!is_class_over(lock, state->Lock_type) || !is_class_over(event, state->Event_type)
+        || !is_class_over(condition, state->Condition_type)) {
+        PyErr_SetString(PyExc_TypeError, "subclasses of Lock, Event and Condition were expected");
         return NULL;
     }
     Py_XSETREF(state->Lock_class, Py_NewRef(lock));
     Py_XSETREF(state->Event_class, Py_NewRef(event));
+    Py_XSETREF(state->Condition_class, Py_NewRef(condition));
     Py_RETURN_NONE;
 }
 
@@ -210,6 +219,7 @@ core_exec(PyObject *module)
         || event_init_type(module, state) < 0
         || condition_init_type(module, state) < 0
         || semaphore_init_types(module, state) < 0
+        || barrier_init_type(module, state) < 0
         || queue_init_types(module, state) < 0
         || sleep_init(module, state) < 0
         || gather_init(module, state) < 0

@@ -6,7 +6,7 @@ A method that C does not have is asyncio's, and works on the same attributes.
 import asyncio
 import inspect
 
-from . import _core, _stock
+from . import _core
 
 
 class _Named:
@@ -62,17 +62,14 @@ class BoundedSemaphore(_core.BoundedSemaphore, Semaphore, asyncio.BoundedSemapho
     __slots__ = ()
 
 
-class Barrier(_Named, asyncio.Barrier):
-    """Barrier(parties): so many tasks wait for each other. As asyncio.Barrier, over our Condition.
+class Barrier(_Named, _core.Barrier, asyncio.Barrier):
+    """Barrier(parties): so many tasks wait for each other. As asyncio.Barrier.
 
     Raises ValueError where parties is less than 1.
     """
 
     __module__ = 'pyasync.locks'
     __slots__ = ()
-    __init__ = _stock.rebound(
-        asyncio.Barrier.__init__, {**vars(asyncio.locks), 'Condition': Condition}
-    )
 
 
 class Queue(_core.Queue, asyncio.Queue):
@@ -103,6 +100,10 @@ _ATTRIBUTES = (
     '_locked',
     '_value',
     '_bound_value',
+    '_cond',
+    '_parties',
+    '_state',
+    '_count',
     '_lock',
     '_maxsize',
     '_queue',
@@ -130,6 +131,7 @@ for _class in (
     Condition,
     Semaphore,
     BoundedSemaphore,
+    Barrier,
     Queue,
     LifoQueue,
     PriorityQueue,
@@ -138,7 +140,7 @@ for _class in (
     _class.__setstate__ = _setstate
     _core._adopt(_class)
 del _class
-_core._set_lock_classes(Lock, Event)
+_core._set_lock_classes(Lock, Event, Condition)
 
 OURS = {  # asyncio's: ours
     asyncio.Lock: Lock,

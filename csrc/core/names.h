@@ -190,6 +190,12 @@
     X(stock_Condition, "asyncio.locks", "Condition")                                         \
     X(stock_Semaphore, "asyncio.locks", "Semaphore")                                         \
     X(stock_BoundedSemaphore, "asyncio.locks", "BoundedSemaphore")                           \
+    X(stock_Barrier, "asyncio.locks", "Barrier")                                             \
+    X(barrier_FILLING, "asyncio.locks", "_BarrierState.FILLING")                             \
+    X(barrier_DRAINING, "asyncio.locks", "_BarrierState.DRAINING")                           \
+    X(barrier_RESETTING, "asyncio.locks", "_BarrierState.RESETTING")                         \
+    X(barrier_BROKEN, "asyncio.locks", "_BarrierState.BROKEN")                               \
+    X(BrokenBarrierError, "asyncio.exceptions", "BrokenBarrierError")                        \
     X(stock_Queue, "asyncio.queues", "Queue")                                                \
     X(stock_LifoQueue, "asyncio.queues", "LifoQueue")                                        \
     X(stock_PriorityQueue, "asyncio.queues", "PriorityQueue")                                \

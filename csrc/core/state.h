@@ -44,6 +44,7 @@ enum sync_class_index {
     SYNC_CONDITION,
     SYNC_SEMAPHORE,
     SYNC_BOUNDED_SEMAPHORE,
+    SYNC_BARRIER,
     SYNC_QUEUE,
     SYNC_LIFO_QUEUE,
     SYNC_PRIORITY_QUEUE,
@@ -94,6 +95,7 @@ typedef struct {
     PyTypeObject *Condition_type;
     PyTypeObject *Semaphore_type;
     PyTypeObject *BoundedSemaphore_type;
+    PyTypeObject *Barrier_type;
     PyTypeObject *Queue_type;
     PyTypeObject *LifoQueue_type;
     PyTypeObject *PriorityQueue_type;
@@ -155,6 +157,7 @@ typedef struct {
        (sync/sync_object.h), and how the running version does it. */
     PyObject *Lock_class;
     PyObject *Event_class;
+    PyObject *Condition_class;
     PyObject *QueueShutDown; /* NULL before 3.13 */
     PyObject *sync_attributes[SYNC_CLASS_COUNT];
     class_verdict sync_verdicts[SYNC_CLASS_COUNT][VERDICT_COUNT];

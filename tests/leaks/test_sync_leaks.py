@@ -111,6 +111,36 @@ KINDS = {
         await barrier.wait()
         await task
         """,
+    'barrier left': """
+        barrier = aio.Barrier(3)
+        tasks = [asyncio.create_task(barrier.wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        await barrier.reset()
+        await barrier.abort()
+        await asyncio.wait([*tasks, asyncio.create_task(barrier.wait())])
+        """,
+    'barrier abandoned': """
+        barrier = aio.Barrier(2)
+        barrier.wait().send(None)
+        barrier.wait()
+        """,
+    'barrier in a cycle': """
+        barrier = aio.Barrier(2)
+        barrier.me = barrier.wait
+        waiting = barrier.__aenter__()
+        waiting.send(None)
+        barrier.waiting = waiting
+        """,
+    'barrier refused': """
+        for parties in (0, 1.5):
+            try:
+                barrier = aio.Barrier(parties)
+            except ValueError:
+                pass
+        barrier._count = 10**30
+        repr(barrier)
+        """,
     'queue': """
         queue = aio.Queue()
         await queue.put([])

@@ -60,6 +60,22 @@ async def test_the_state_is_taken_along(aio, copied):
 
 
 @each_copy
+async def test_a_barrier_can_be_copied(aio, copied):
+    one = aio.Barrier(2)
+    one.name = 'meeting'
+    await one.abort()
+    other = copied(one)
+    assert type(other) is type(one)
+    assert type(other._cond) is type(one._cond)
+    assert (other.name, other.parties, other.broken) == ('meeting', 2, True)
+    await other.reset()
+    assert one.broken
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(other.wait()) for _ in range(2)]
+    assert [task.result() for task in tasks] == [0, 1]
+
+
+@each_copy
 @pytest.mark.parametrize('kind', QUEUES)
 async def test_a_queue_can_be_copied(aio, kind, copied):
     one = getattr(aio, kind)(5)

@@ -11,10 +11,12 @@ class Barriers(Scenario):
         self.wait = self.barrier.wait
         self.reset = self.barrier.reset
         self.abort = self.barrier.abort
+        self.release = self.barrier._cond.release
 
     def look(self):
         barrier = self.barrier
-        return plain(repr(barrier)), barrier.parties, barrier.n_waiting, barrier.broken
+        state = barrier._state.name, barrier._count, plain(repr(barrier._cond))
+        return plain(repr(barrier)), barrier.parties, barrier.n_waiting, barrier.broken, state
 
     def begin(self, name):
         self.spawn([(name,)], 'end')
@@ -24,7 +26,23 @@ class Barriers(Scenario):
             self.note('passes', position)
             await self.run_program(program)
 
+    async def lock(self, program):
+        async with self.barrier._cond:
+            await self.run_program(program)
+
+
+WAITING = [('wait',)] * 6 + [('reset',), ('abort',)]
+BEGIN = ('begin', ('wait', 'reset', 'abort'))
+
 
 def test_schedules():
-    waiting = [('wait',)] * 6 + [('reset',), ('abort',)]
-    check_same(Barriers, waiting, [('begin', ('wait', 'reset', 'abort'))], [('hold',)], [(2, 3, 1)])
+    check_same(Barriers, WAITING, [BEGIN], [('hold',)], [(2, 3, 1)])
+
+
+def test_schedules_in_which_others_have_the_lock():
+    check_same(Barriers, WAITING, [BEGIN], [('lock',)], [(2, 3, 1)])
+
+
+def test_schedules_in_which_others_release_the_lock():
+    calls = [BEGIN, BEGIN, BEGIN, ('release',)]
+    check_same(Barriers, WAITING, calls, [('hold',), ('lock',)], [(2, 3)])
