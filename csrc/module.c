@@ -8,6 +8,7 @@
 #include "core/bridge.h"
 #include "core/awaitable.h"
 #include "core/coroutine.h"
+#include "core/coroutine_method.h"
 #include "core/function.h"
 #include "core/future.h"
 #include "core/handle.h"
@@ -125,8 +126,9 @@ core_adopt(PyObject *module, PyObject *type)
         PyErr_SetString(PyExc_TypeError, "a class was expected");
         return NULL;
     }
-    if (adopt_methods((PyTypeObject *)type) < 0
-        || sync_measure_by(state_of_module(module), (PyTypeObject *)type) < 0) {
+    core_state *state = state_of_module(module);
+    if (adopt_methods(state, (PyTypeObject *)type) < 0
+        || sync_measure_by(state, (PyTypeObject *)type) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -197,6 +199,7 @@ core_exec(PyObject *module)
         || coroutine_init_type(module, state) < 0
         || function_init_type(module, state) < 0
         || async_with_method_init_types(module, state) < 0
+        || coroutine_method_init_type(module, state) < 0
         || awaitable_init(state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0

@@ -9,11 +9,14 @@
 
 #include "base/compat.h"
 
+#include "core/state.h"
+
 #include <stdbool.h>
 
 /* Every method that `type` inherits from a C type of ours, and that no class in between overrides,
-   becomes its own: the same C function. 0 or -1. */
-int adopt_methods(PyTypeObject *type);
+   becomes its own: the same C function, in a coroutine method (core/coroutine_method.h) where asyncio
+   has it as `async def`. 0 or -1. */
+int adopt_methods(core_state *state, PyTypeObject *type);
 
 /* Whether both are the same method in C, whichever class it was adopted by. */
 static inline bool

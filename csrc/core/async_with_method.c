@@ -14,6 +14,7 @@ typedef struct {
     vectorcallfunc call_bound; /* of the bound methods */
     core_state *module_state;
     PyObject *plain; /* the C method's own descriptor */
+    PyObject *shown; /* what the class gives */
 } MethodDescriptor;
 
 typedef struct {
@@ -250,7 +251,10 @@ MethodDescriptor_descr_get(PyObject *op, PyObject *object, PyObject *type)
 {
     MethodDescriptor *self = (MethodDescriptor *)op;
     core_state *state = self->module_state;
-    if (object == NULL || !PyObject_TypeCheck(object, PyDescr_TYPE(self->plain))
+    if (object == NULL) {
+        return Py_NewRef(self->shown);
+    }
+    if (!PyObject_TypeCheck(object, PyDescr_TYPE(self->plain))
         || !has_module(Py_TYPE(op)) || state->BoundMethod_type == NULL) {
         return PyMethodDescr_Type.tp_descr_get(self->plain, object, type);
     }
@@ -291,6 +295,7 @@ MethodDescriptor_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((MethodDescriptor *)op)->plain);
+    Py_VISIT(((MethodDescriptor *)op)->shown);
     return 0;
 }
 
@@ -300,6 +305,7 @@ MethodDescriptor_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     Py_CLEAR(((MethodDescriptor *)op)->plain);
+    Py_CLEAR(((MethodDescriptor *)op)->shown);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -330,14 +336,14 @@ static PyType_Spec MethodDescriptor_spec = {
 };
 
 PyObject *
-async_with_method_for(core_state *state, PyObject *descriptor)
+async_with_method_for(core_state *state, PyObject *descriptor, PyObject *shown)
 {
     const PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
     bool takes_none = method->ml_flags == METH_NOARGS;
     if (!ASYNC_WITH_BINDS_METHODS
         || (strcmp(method->ml_name, "__aenter__") != 0 && strcmp(method->ml_name, "__aexit__") != 0)
         || (!takes_none && method->ml_flags != (METH_FASTCALL | METH_KEYWORDS))) {
-        return Py_NewRef(descriptor);
+        return Py_NewRef(shown);
     }
     MethodDescriptor *self = PyObject_GC_New(MethodDescriptor, state->MethodDescriptor_type);
     if (self == NULL) {
@@ -347,6 +353,7 @@ async_with_method_for(core_state *state, PyObject *descriptor)
     self->call_bound = takes_none ? call_without_arguments : call_with_arguments;
     self->module_state = state;
     self->plain = Py_NewRef(descriptor);
+    self->shown = Py_NewRef(shown);
     PyObject_GC_Track((PyObject *)self);
     return (PyObject *)self;
 }

@@ -3,7 +3,7 @@
    To 3.13 `async with x` asks the type for both methods and binds them to x: two function objects
    that live until they have been called once. A descriptor of ours stands in the class for that,
    whose bound methods come from a free list. To whoever looks they are what the descriptor of the
-   C method would give: the class gives that one itself, and a bound method asks a function object
+   C method would give: the class gives what is shown for it, and a bound method asks a function object
    made for the purpose for all but its call.
 
    Ownership: a descriptor holds the C method's own; a bound method holds the object. Those in the free
@@ -18,9 +18,9 @@
 #include "core/state.h"
 
 /* What stands in a class for the method that `descriptor` (of types.MethodDescriptorType) is: one of
-   these for the two names where the running version has a use for it, else `descriptor` itself. A
-   new reference or NULL. */
-PyObject *async_with_method_for(core_state *state, PyObject *descriptor);
+   these for the two names where the running version has a use for it, else `shown`, which the class
+   gives in any case. A new reference or NULL. */
+PyObject *async_with_method_for(core_state *state, PyObject *descriptor, PyObject *shown);
 
 /* Gives back the memory of dead bound methods that is kept. */
 void async_with_method_drop_spare(core_state *state);

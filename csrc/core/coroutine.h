@@ -38,8 +38,9 @@ typedef struct {
     const char *name;     /* as the `async def` is called, and with its class */
     const char *qualname;
     Py_ssize_t size_bytes; /* of the kind's struct */
-    /* What asyncio runs instead, from the outermost in, each "module:qualified.name"; may be empty.
-       Tools see them (core/coroutine_frame.h), once coroutine_learn() was called. */
+    /* What asyncio runs instead, from the outermost in, each "module:qualified.name"; empty where
+       that is the method called qualname alone. Tools see them (core/coroutine_frame.h), once
+       coroutine_learn() was called, or the method was adopted. */
     const char *functions[COROUTINE_MAX_FUNCTIONS];
     /* Begins: 1 with a new reference in *result where it is done already, 0 where self->future has
        been set to what must be waited for (a future or None), 2 where it has been set to what

@@ -20,6 +20,16 @@ level_count(const coroutine_kind *kind)
     return count;
 }
 
+/* Under which name the code of a level was learnt, or NULL. */
+static const char *
+function_of(const coroutine_kind *kind, int level)
+{
+    if (level < level_count(kind)) {
+        return kind->functions[level];
+    }
+    return level == 0 ? kind->qualname : NULL; /* a method's: core/coroutine_method.c has learnt it */
+}
+
 int
 coroutine_learn(core_state *state, const coroutine_kind *kind)
 {
@@ -34,10 +44,10 @@ coroutine_learn(core_state *state, const coroutine_kind *kind)
 PyObject *
 coroutine_code(const Coroutine *coroutine, int level)
 {
-    const coroutine_kind *kind = coroutine->kind;
-    PyObject *code = level < level_count(kind)
-                         ? function_learnt_code(coroutine->module_state, kind->functions[level])
-                         : NULL;
+    const char *function = function_of(coroutine->kind, level);
+    PyObject *code = function == NULL
+                         ? NULL
+                         : function_learnt_code(coroutine->module_state, function);
     return Py_NewRef(code == NULL ? Py_None : code);
 }
 

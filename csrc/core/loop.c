@@ -12,6 +12,7 @@
 #include "core/loop_methods.h"
 
 #include <errno.h>
+#include <limits.h>
 
 void
 loop_refresh_is_direct(Loop *self)
@@ -76,7 +77,8 @@ loop_refresh_overrides(Loop *self)
     self->get_debug_is_ours = get_debug;
     self->create_future_is_ours = create_future;
     self->create_task_is_ours = create_task;
-    self->type_version = Py_TYPE(self)->tp_version_tag;
+    unsigned version = Py_TYPE(self)->tp_version_tag;
+    self->type_version = version == 0 ? UINT_MAX : version; /* 0: the interpreter has none left */
     loop_refresh_is_direct(self);
     return 0;
 }

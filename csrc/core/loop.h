@@ -183,14 +183,20 @@ int loop_check_closed(Loop *self);
    mode. */
 int loop_is_debug(core_state *state, PyObject *loop);
 
-/* loop.time() as a double: our clock, or the overriding method. Runs Python then. */
+/* loop.time() as a double, and as a deadline that is due: 0 or -1. Runs Python where the clock is
+   not ours. */
 int loop_time(Loop *self, double *seconds);
+int loop_now_ns(Loop *self, int64_t *now);
 
 /* loop.create_future() of any loop. Runs Python, but for one of ours that does not override it. */
 PyObject *loop_create_future(core_state *state, PyObject *loop);
 
 /* loop.create_task(coro) of one that loop_makes_plain_tasks(). */
 PyObject *loop_create_plain_task(Loop *self, PyObject *coro);
+
+/* The handle of an entry of the ring, whose reference it takes over (core/loop_queues.c); NULL with an
+   exception. */
+PyObject *loop_handle_of_steal(Loop *self, PyObject *entry);
 
 /* loop.call_soon(callback[, argument]) in `context`, or in a copy of the current one where that is
    NULL; by the shortest way. 0 or -1. Runs Python where call_soon is overridden. */

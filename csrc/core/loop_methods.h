@@ -1,7 +1,8 @@
 /* loop_methods.h -- the methods and attributes of Loop that live in files of their own, for its type.
 
-   Each list is one part of PyMethodDef entries: scheduling (loop_schedule.c), watching fds
-   (loop_watch.c), iterating (loop_run.c) and the queues as Python sees them (loop_queues.c). */
+   Each list is one part of PyMethodDef entries: scheduling (loop_schedule.c, loop_clock.c),
+   watching fds (loop_watch.c), iterating (loop_run.c) and the queues as Python sees them
+   (loop_queues.c). */
 
 #ifndef PYASYNC_CORE_LOOP_METHODS_H
 #define PYASYNC_CORE_LOOP_METHODS_H

@@ -17,9 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The handle of an entry of the ring, whose reference it takes over. */
-static PyObject *
-handle_of_steal(Loop *self, PyObject *entry)
+PyObject *
+loop_handle_of_steal(Loop *self, PyObject *entry)
 {
     core_state *state = self->state;
     if (waiter_check(state, entry)) {
@@ -53,7 +52,7 @@ loop_get_ready(PyObject *op, void *Py_UNUSED(closure))
     Loop *self = (Loop *)op;
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < ring_count(&self->ready); i++) {
-        PyObject *handle = handle_of_steal(self, Py_NewRef(ring_peek(&self->ready, i)));
+        PyObject *handle = loop_handle_of_steal(self, Py_NewRef(ring_peek(&self->ready, i)));
         if (handle == NULL || PyList_Append(list, handle) < 0) {
             Py_CLEAR(list);
         }
@@ -118,7 +117,7 @@ Loop_take_ready(PyObject *op, PyObject *Py_UNUSED(unused))
         PyErr_SetString(PyExc_IndexError, "pop from an empty deque");
         return NULL;
     }
-    PyObject *handle = handle_of_steal(self, ring_take(&self->ready));
+    PyObject *handle = loop_handle_of_steal(self, ring_take(&self->ready));
     return handle == NULL ? NULL : give_out_steal(handle);
 }
 

@@ -29,21 +29,6 @@ enum {
 /* As asyncio's MAXIMUM_SELECT_TIMEOUT. */
 static const int64_t LONGEST_SLEEP_NS = 24 * 3600 * NS_PER_SECOND;
 
-static int
-now_ns(Loop *self, int64_t *now)
-{
-    if (self->time_is_ours) {
-        *now = clock_now_ns();
-        return 0;
-    }
-    double seconds;
-    if (loop_time(self, &seconds) < 0) {
-        return -1;
-    }
-    *now = clock_deadline_ns(seconds);
-    return 0;
-}
-
 /* How long nothing will be due: negative for ever. */
 static int
 time_to_sleep(Loop *self, int64_t *timeout_ns)
@@ -53,7 +38,7 @@ time_to_sleep(Loop *self, int64_t *timeout_ns)
         return 0;
     }
     int64_t now;
-    if (now_ns(self, &now) < 0) { // runs Python where time() is overridden
+    if (loop_now_ns(self, &now) < 0) { // runs Python where time() is overridden
         return -1;
     }
     if (self->timers.count > 0) {
@@ -170,7 +155,7 @@ static int
 move_due_timers(Loop *self)
 {
     int64_t now;
-    if (now_ns(self, &now) < 0) { // runs Python where time() is overridden
+    if (loop_now_ns(self, &now) < 0) { // runs Python where time() is overridden
         return -1;
     }
     while (self->timers.count > 0 && self->timers.entries[0].deadline_ns <= now) {
@@ -197,6 +182,36 @@ run_foreign_handle(core_state *state, PyObject *handle)
     return answer == NULL ? -1 : 0;
 }
 
+/* Finds out whether a program has put a function of its own into the place of asyncio.Handle._run,
+   as those do that time every callback. */
+static void
+look_for_replaced_run(core_state *state)
+{
+    PyObject *found = PyObject_GetAttr(state->stock_Handle, state->name_run);
+    if (found == NULL) {
+        PyErr_Clear(); /* deleted: there is none to call */
+    }
+    state->handle_run_is_replaced =
+        found != NULL
+        && !(PyFunction_Check(found) && PyFunction_GET_GLOBALS(found) == state->events_namespace);
+    state->handle_version = ((PyTypeObject *)state->stock_Handle)->tp_version_tag;
+    Py_XDECREF(found);
+}
+
+/* Runs a handle of ours by what is in the place of asyncio.Handle._run. */
+static int
+run_by_replacement(core_state *state, PyObject *handle)
+{
+    if (((Handle *)handle)->is_cancelled) {
+        return 0;
+    }
+    PyObject *run = PyObject_GetAttr(state->stock_Handle, state->name_run);
+    PyObject *answer = run == NULL ? NULL : PyObject_CallOneArg(run, handle); // runs Python
+    Py_XDECREF(run);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
 /* Runs an entry of the ring: a task steps, a handle calls. Runs Python. */
 static inline int
 run_entry(Loop *self, PyObject *entry)
@@ -207,7 +222,8 @@ run_entry(Loop *self, PyObject *entry)
     }
     bridge_flush(self);
     if (handle_is_exact(state, entry)) {
-        return handle_run(state, (Handle *)entry);
+        return state->handle_run_is_replaced ? run_by_replacement(state, entry)
+                                             : handle_run(state, (Handle *)entry);
     }
     if (waiter_check(state, entry)) {
         return waiter_run(self, (Waiter *)entry);
@@ -271,14 +287,24 @@ run_ready(Loop *self)
 {
     size_t todo = ring_count(&self->ready);
     int status = 0;
+    core_state *state = self->state;
+    unsigned version = ((PyTypeObject *)state->stock_Handle)->tp_version_tag;
+    if (version != state->handle_version || version == 0) {
+        look_for_replaced_run(state);
+    }
     self->calls_since_poll += (unsigned)todo;
     self->iteration++;
     self->is_in_batch = true;
     for (; status == 0 && todo > 0 && ring_count(&self->ready) > 0; todo--) {
         PyObject *entry = ring_take(&self->ready);
+        if (state->handle_run_is_replaced
+            && (entry = loop_handle_of_steal(self, entry)) == NULL) {
+            status = -1;
+            break;
+        }
         status = loop_debug_is_plain_off(self) ? run_entry(self, entry)
                                                : run_entry_in_debug(self, entry);
-        if (is_handle(self->state, entry)) {
+        if (is_handle(state, entry)) {
             handle_release_steal(entry);
         }
         else {

@@ -11,6 +11,7 @@
 #include "core/future.h"
 #include "core/handle.h"
 #include "core/loop_methods.h"
+#include "core/namespace.h"
 #include "core/task.h"
 
 int
@@ -21,19 +22,6 @@ loop_check_closed(Loop *self)
         return -1;
     }
     return 0;
-}
-
-int
-loop_time(Loop *self, double *seconds)
-{
-    if (self->time_is_ours) {
-        *seconds = clock_seconds(clock_now_ns());
-        return 0;
-    }
-    PyObject *time = PyObject_CallMethodNoArgs((PyObject *)self, self->state->name_time);
-    *seconds = time == NULL ? -1.0 : PyFloat_AsDouble(time); // runs Python
-    Py_XDECREF(time);
-    return *seconds == -1.0 && PyErr_Occurred() ? -1 : 0;
 }
 
 /* What debug mode asks of a callback before it is scheduled. Runs Python. */
@@ -224,30 +212,15 @@ Loop_call_later(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     return schedule_at(self, now + seconds, &bound);
 }
 
-PyObject *
-Loop_time(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(unused))
-{
-    return PyFloat_FromDouble(clock_seconds(clock_now_ns()));
-}
-
 /* What somebody has put into asyncio's own module in the place of its type (a pure-Python one for
-   tracing or nesting, say), or NULL: then we make our own. Borrowed. `place` is where in the
-   namespace the name was last: a look there costs a third of looking it up. 0 or -1. */
+   tracing or nesting, say), or NULL: then we make our own. Borrowed. 0 or -1. */
 static int
 find_replacement(PyObject *namespace, Py_ssize_t *place, PyObject *name, PyObject *stock,
                  PyTypeObject *ours, PyObject **other)
 {
-    PyObject *key, *found;
-    Py_ssize_t next = *place;
-    if (!PyDict_Next(namespace, &next, &key, &found) || key != name) {
-        next = 0;
-        do {
-            *place = next;
-        } while (PyDict_Next(namespace, &next, &key, &found) && key != name);
-        found = PyDict_GetItemWithError(namespace, name);
-        if (found == NULL && PyErr_Occurred()) {
-            return -1;
-        }
+    PyObject *found = namespace_get(namespace, place, name);
+    if (found == NULL && PyErr_Occurred()) {
+        return -1;
     }
     *other = found == stock || found == (PyObject *)ours ? NULL : found;
     return 0;

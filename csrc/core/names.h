@@ -74,6 +74,7 @@
     X(loop_attribute, "_loop")                                                               \
     X(make_cancelled_error, "_make_cancelled_error")                                         \
     X(message, "message")                                                                    \
+    X(monotonic, "monotonic")                                                                \
     X(msg, "msg")                                                                            \
     X(name, "name")                                                                          \
     X(on_handshake_complete, "_on_handshake_complete")                                       \
@@ -137,6 +138,11 @@
     X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
     X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
+    X(base_events_namespace, "asyncio.base_events", "__dict__")                              \
+    X(time_module, "time", NULL)                                                             \
+    X(time_namespace, "time", "__dict__")                                                    \
+    X(monotonic, "time", "monotonic")                                                        \
+    X(events_namespace, "asyncio.events", "__dict__")                                        \
     X(futures_namespace, "asyncio.futures", "__dict__")                                      \
     X(tasks_namespace, "asyncio.tasks", "__dict__")                                          \
     X(stock_wait_for, "asyncio.tasks", "wait_for")                                           \

@@ -71,6 +71,7 @@ typedef struct {
     PyTypeObject *Function_type;
     PyTypeObject *MethodDescriptor_type; /* NULL where the version has no use for it, */
     PyTypeObject *BoundMethod_type;      /* and so is this one */
+    PyTypeObject *CoroutineMethod_type;
     PyTypeObject *GatheringFuture_type;
     PyTypeObject *AsCompleted_type;
     PyTypeObject *Shield_type;
@@ -205,9 +206,12 @@ typedef struct {
     PyObject *name_keyword;       /* ("name",) */
     PyObject *name_context_keywords; /* ("name", "context") */
 
-    Py_ssize_t Future_place;      /* where these names were in asyncio's namespaces when they */
-    Py_ssize_t Task_place;        /* were last looked for (core/loop_schedule.c) */
-
+    Py_ssize_t Future_place;      /* where these names were in their modules when they */
+    Py_ssize_t Task_place;        /* were last looked for (core/namespace.h) */
+    Py_ssize_t time_place;
+    Py_ssize_t monotonic_place;
+    bool handle_run_is_replaced;  /* core/loop_run.c: asyncio.Handle._run, when that class had this */
+    unsigned handle_version;      /* version */
 
     llist_node tasks;
     unsigned long long task_count;

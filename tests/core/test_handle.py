@@ -420,6 +420,79 @@ class TestReport:
         error.__traceback__ = None
 
 
+class TestReplacedRun:
+    """Programs that time every callback put a function of their own into Handle._run."""
+
+    @pytest.fixture
+    def ran(self, monkeypatch):
+        original = asyncio.Handle._run
+        ran = []
+
+        def run(handle):
+            ran.append((handle._callback, handle._args))
+            return original(handle)
+
+        monkeypatch.setattr(asyncio.Handle, '_run', run)
+        return ran
+
+    @pytest.mark.parametrize('debug', [False, True])
+    def test_callbacks(self, loop, ran, debug):
+        loop.set_debug(debug)
+        seen = []
+        loop.call_soon(seen.append, 1)
+        loop.call_later(-1, seen.append, 2)
+        loop.call_soon(seen.append, 3).cancel()
+        support.run_once(loop)
+        assert sorted(seen) == [1, 2]
+        appended = [args for call, args in ran if call == seen.append]
+        assert sorted(appended) == [(1,), (2,)]
+
+    def test_tasks(self, loop, ran):
+        async def main():
+            await asyncio.sleep(0)
+            future = loop.create_future()
+            loop.call_soon(future.set_exception, KeyError('k'))
+            with pytest.raises(KeyError):
+                await future
+            return asyncio.current_task()
+
+        task = loop.run_until_complete(main())
+        assert [call.__self__ is task for call, _ in ran[:3]] == [True, True, False]
+        assert ran[3][0].__self__ is task
+
+    def test_gather(self, impl, loop, ran):
+        async def one(result):
+            await impl.module.sleep(0)
+            return result
+
+        async def main():
+            return await impl.module.gather(one(1), one(2))
+
+        assert loop.run_until_complete(main()) == [1, 2]
+        assert len(ran) >= 8
+
+    def test_error_of_a_callback(self, loop, ran):
+        loop.call_soon(lambda: 1 / 0)
+        support.run_once(loop)
+        assert 'ZeroDivisionError' in repr(loop.reports)
+        loop.reports.clear()
+
+    @pytest.mark.parametrize('error', [KeyboardInterrupt, SystemExit, RuntimeError])
+    def test_that_raises(self, loop, monkeypatch, error):
+        def run(handle):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.Handle, '_run', run)
+            loop.call_soon(print)
+            with pytest.raises(error):
+                support.run_once(loop)
+        seen = []
+        loop.call_soon(seen.append, 1)
+        support.run_once(loop)
+        assert seen == [1]
+
+
 class TestVariablesOfACallback:
     """What a callback sets in its context stays in the handle's: for the exception handler, and
     for the next call of a reader."""

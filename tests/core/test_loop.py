@@ -420,6 +420,24 @@ class TestOverriding:
             assert call_soon.call_count == 1
         assert loop.run_until_complete(answer(1)) == 1
 
+    def test_class_changed_more_often_than_the_interpreter_counts(self, impl):
+        """It has 1000 versions for a class since 3.13."""
+
+        class Mine(impl.EventLoop):
+            pass
+
+        loop = Mine()
+        for number in range(1100):
+            Mine.attribute = number
+            assert loop.attribute == number
+            loop.call_soon(print).cancel()
+        with mock.patch.object(Mine, 'call_soon') as call_soon:
+            future = loop.create_future()
+            future.add_done_callback(print)
+            future.set_result(1)
+            assert call_soon.call_count == 1
+        loop.close()
+
     def test_call_at_in_a_subclass(self, impl):
         calls = []
 

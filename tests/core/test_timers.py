@@ -10,6 +10,7 @@ import decimal
 import fractions
 import math
 import time
+from unittest import mock
 
 import pytest
 import support
@@ -167,6 +168,49 @@ class TestFakeClock:
             later.cancel()
         finally:
             del loop.time
+
+    @pytest.mark.parametrize('module', ['time', 'asyncio.base_events.time'])
+    def test_monotonic_clock_replaced(self, loop, module):
+        """As libraries that freeze time for tests do it, with a loop that exists already."""
+        with mock.patch(f'{module}.monotonic', return_value=50.0) as monotonic:
+            assert loop.time() == 50.0
+            handle = loop.call_later(1.5, print)
+            assert handle.when() == 51.5
+            seen = []
+            loop.call_at(50.0, seen.append, 1)
+            support.run_once(loop)
+            assert seen == [1]
+            monotonic.return_value = 52.0
+            support.run_once(loop)
+            loop.call_at(51.0, seen.append, 2)
+            support.run_once(loop)
+            assert seen == [1, 2]
+            handle.cancel()
+        before = time.monotonic()
+        assert before <= loop.time() <= time.monotonic()
+
+    def test_module_of_the_clock_replaced(self, loop):
+        with mock.patch('asyncio.base_events.time') as module:
+            module.monotonic.return_value = 60.0
+            assert loop.time() == 60.0
+        assert loop.time() != 60.0
+
+    def test_timeout_and_sleep_on_a_clock_that_was_replaced(self, impl, loop):
+        async def main():
+            with mock.patch('time.monotonic', return_value=50.0) as monotonic:
+                async with impl.module.timeout(10) as timeout:
+                    assert timeout.when() == 60.0
+                    task = asyncio.ensure_future(impl.module.sleep(5))
+                    await impl.module.sleep(0)
+                    monotonic.return_value = 55.0
+                    await task
+                with pytest.raises(TimeoutError):
+                    async with impl.module.timeout(1):
+                        task = loop.create_future()
+                        monotonic.return_value = 56.0
+                        await task
+
+        loop.run_until_complete(main())
 
 
 class TestDelays:

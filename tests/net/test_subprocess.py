@@ -543,6 +543,30 @@ class TestWatching:
         transport.close()
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason='a thread for each child')
+def test_loop_closed_before_the_exit(impl, caplog):
+    """asyncio's thread waits for the child and logs, ours leaves it to the Popen object."""
+    loop = impl.new_event_loop()
+    asyncio.set_event_loop(loop)
+    transport, _ = loop.run_until_complete(
+        loop.subprocess_exec(
+            asyncio.SubprocessProtocol, 'sleep', '60', stdin=None, stdout=None, stderr=None
+        )
+    )
+    popen = transport.get_extra_info('subprocess')
+    loop.close()
+    os.kill(popen.pid, signal.SIGKILL)
+    for thread in threading.enumerate():
+        if thread.name.startswith('asyncio-waitpid'):
+            thread.join()
+    assert popen.wait() == (-signal.SIGKILL if impl.ours else 0)
+    logged = f'that handles pid {popen.pid} is closed' in caplog.text
+    assert logged is not impl.ours
+    with pytest.warns(ResourceWarning, match='unclosed transport'):
+        del transport
+        gc.collect()
+
+
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason='the last version with them is 3.13')
 class TestSetWatcher:
     async def test_another_class(self, loop):

@@ -7,6 +7,7 @@ import gc
 import inspect
 import sys
 import types
+import weakref
 
 import pytest
 import support
@@ -101,6 +102,19 @@ class TestAnswers:
             await aio.wait_for(raises(error), 60)
         assert caught.value is error
         assert error.__context__ is None
+
+    async def test_what_a_frame_of_asyncio_keeps_alive(self, aio, loop):
+        """A frame in the traceback of an exception keeps what was given to it; ours has none."""
+        task = loop.create_task(raises(KeyError('k')))
+        ref = weakref.ref(task)
+        with pytest.raises(KeyError) as raised:
+            await aio.wait_for(task, 60)
+        del task
+        if aio is asyncio:
+            assert ref() is not None
+        elif type(loop) is aio.EventLoop:
+            assert ref() is None
+        raised.value.__traceback__ = None
 
     async def test_keywords(self, aio):
         assert await aio.wait_for(fut=answer(), timeout=None) == 1
