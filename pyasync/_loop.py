@@ -34,8 +34,8 @@ class _PollerView:
         if loop is None or loop.is_closed():
             return None
         return {
-            fd: selectors.SelectorKey(fd, fd, events, (reader, writer))
-            for fd, (events, reader, writer) in loop._watched().items()
+            fd: selectors.SelectorKey(fileobj, fd, events, (reader, writer))
+            for fd, (events, reader, writer, fileobj) in loop._watched().items()
         }
 
     def get_key(self, fileobj):
@@ -397,6 +397,12 @@ class _TaskSet(weakref.WeakSet):
     def __iter__(self):
         yield from super().__iter__()
         yield from _core._tasks()
+
+    def __len__(self):
+        return super().__len__() + len(_core._tasks())
+
+    def __contains__(self, task):
+        return super().__contains__(task) or any(task is ours for ours in _core._tasks())
 
 
 def _stock_task_sets():

@@ -330,9 +330,10 @@ Loop_watched(PyObject *op, PyObject *Py_UNUSED(unused))
             continue;
         }
         PyObject *key = PyLong_FromLong(fd);
-        PyObject *value = Py_BuildValue("IOO", events_of(entry),
+        PyObject *value = Py_BuildValue("IOOO", events_of(entry),
                                         entry->reader != NULL ? entry->reader : Py_None,
-                                        entry->writer != NULL ? entry->writer : Py_None);
+                                        entry->writer != NULL ? entry->writer : Py_None,
+                                        entry->fileobj != NULL ? entry->fileobj : key);
         if (key == NULL || value == NULL || PyDict_SetItem(map, key, value) < 0) {
             Py_CLEAR(map);
         }

@@ -135,6 +135,7 @@
     X(stock_Handle, "asyncio.events", "Handle")                                              \
     X(stock_TimerHandle, "asyncio.events", "TimerHandle")                                    \
     X(stock_Timeout, "asyncio.timeouts", "Timeout")                                          \
+    X(BaseEventLoop, "asyncio.base_events", "BaseEventLoop")                                 \
     X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
     X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
@@ -173,6 +174,9 @@
     X(io_UnsupportedOperation, "io", "UnsupportedOperation")                                 \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                                  \
     X(stock_FlowControlMixin, "asyncio.transports", "_FlowControlMixin")                     \
+    X(stock_transport_del, "asyncio.selector_events", "_SelectorTransport.__del__")          \
+    X(stock_read_pipe_del, "asyncio.unix_events", "_UnixReadPipeTransport.__del__")          \
+    X(stock_write_pipe_del, "asyncio.unix_events", "_UnixWritePipeTransport.__del__")        \
     X(stock_ReadTransport, "asyncio.transports", "ReadTransport")                            \
     X(stock_DatagramTransport, "asyncio.transports", "DatagramTransport")                    \
     X(stock_SSLProtocol, "asyncio.sslproto", "SSLProtocol")                                  \

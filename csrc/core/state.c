@@ -123,7 +123,7 @@ state_init(core_state *state)
     X(CoroutineFrame_type) X(learnt_codes) X(Waiter_type) X(Function_type)                   \
     X(MethodDescriptor_type) X(BoundMethod_type)                                             \
     X(GatheringFuture_type) X(msg_keyword) X(wrap_awaitable) X(sleep_wake) X(zero)           \
-    X(CoroutineMethod_type)                                                                  \
+    X(CoroutineMethod_type) X(replaced_create_task)                                          \
     X(AsCompleted_type) X(Shield_type) X(NativeProtocol_type) X(Transport_type)              \
     X(StreamTransport_type) X(DatagramTransport_type) X(ReadPipeTransport_type)              \
     X(WritePipeTransport_type) X(TLSEngine_type) X(TLSProtocol_type)                         \

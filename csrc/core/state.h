@@ -212,6 +212,8 @@ typedef struct {
     Py_ssize_t monotonic_place;
     bool handle_run_is_replaced;  /* core/loop_run.c: asyncio.Handle._run, when that class had this */
     unsigned handle_version;      /* version */
+    PyObject *replaced_create_task; /* core/loop_schedule.c: the same of BaseEventLoop.create_task */
+    unsigned base_loop_version;
 
     llist_node tasks;
     unsigned long long task_count;

@@ -309,7 +309,7 @@ pipe_transport_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* What __del__ does, as asyncio's: an open transport is told of, and its pipe closed. */
+/* As transport_finalize(): asyncio's own __del__ tells of an open transport, and closes its pipe. */
 void
 pipe_transport_finalize(PyObject *op)
 {
@@ -317,19 +317,17 @@ pipe_transport_finalize(PyObject *op)
     if (self->pipe == NULL) {
         return;
     }
+    core_state *state = state_of(op);
     PyObject *pending = PyErr_GetRaisedException();
-    if (PyErr_ResourceWarning(op, 1, "unclosed transport %R", op) < 0) { // runs Python
-        PyErr_WriteUnraisable(op);
-    }
-    PyObject *pipe = self->pipe;
-    self->pipe = NULL;
-    PyObject *answer = pipe == NULL ? NULL
-                                    : PyObject_CallMethodNoArgs(pipe, state_of(op)->name_close);
-    if (answer == NULL && PyErr_Occurred()) {
-        PyErr_WriteUnraisable(op);
+    PyObject *stock = PyObject_TypeCheck(op, state->ReadPipeTransport_type)
+                          ? state->stock_read_pipe_del
+                          : state->stock_write_pipe_del;
+    PyObject *answer = PyObject_CallOneArg(stock, op); // runs Python
+    if (answer == NULL) {
+        PyErr_WriteUnraisable(stock);
     }
     Py_XDECREF(answer);
-    Py_XDECREF(pipe);
+    Py_CLEAR(self->pipe);
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);
     }

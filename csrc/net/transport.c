@@ -405,7 +405,8 @@ transport_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* What __del__ does, as asyncio's: an open transport is told of, and its socket closed. */
+/* asyncio's own __del__ tells of an open transport, and closes its socket: the warning is of a line of
+   asyncio's, as filters of warnings expect it. */
 void
 transport_finalize(PyObject *op)
 {
@@ -414,13 +415,15 @@ transport_finalize(PyObject *op)
         return;
     }
     PyObject *pending = PyErr_GetRaisedException();
-    if (PyErr_ResourceWarning(op, 1, "unclosed transport %R", op) < 0) { // runs Python
-        PyErr_WriteUnraisable(op);
+    PyObject *stock = transport_state_of(self)->stock_transport_del;
+    PyObject *answer = PyObject_CallOneArg(stock, op); // runs Python
+    if (answer == NULL) {
+        PyErr_WriteUnraisable(stock);
     }
-    core_state *state = transport_state_of(self);
-    if (transport_close_fd(self) < 0 || (self->server != NULL && !state->server_counts_transports
-                                         && detach_from_server(state, self) < 0)) {
-        PyErr_WriteUnraisable(op);
+    Py_XDECREF(answer);
+    if (self->loop != NULL) {
+        net_loop_release(self->loop, self->fd, op);
+        self->loop->loop.must_poll = true; /* whoever is at the other end hears of it */
     }
     if (pending != NULL) {
         PyErr_SetRaisedException(pending);

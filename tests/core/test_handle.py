@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import functools
 import gc
 import socket
@@ -225,6 +226,18 @@ class TestHandle:
             loop.call_soon(callback, key=1)
         with pytest.raises(TypeError):
             loop.call_soon()
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize('name', ['_callback', '_args', '_context', '_loop', '_cancelled', '_repr'])
+def test_what_asyncio_keeps_for_itself_is_only_read(loop, name):
+    for handle in (loop.call_soon(callback, 1), loop.call_later(0, callback, 1)):
+        value = getattr(handle, name)
+        with pytest.raises(AttributeError, match='not writable'):
+            setattr(handle, name, value)
+        with pytest.raises(TypeError, match='pickle'):
+            copy.copy(handle)
+        handle.cancel()
 
 
 class TestTimerHandle:

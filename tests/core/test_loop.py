@@ -420,6 +420,38 @@ class TestOverriding:
             assert call_soon.call_count == 1
         assert loop.run_until_complete(answer(1)) == 1
 
+    def test_create_task_replaced_in_asyncios_class(self, loop):
+        """As programs do that trace tasks."""
+        original = asyncio.BaseEventLoop.create_task
+        made = []
+
+        def create_task(self, coro, **kwargs):
+            made.append(coro.__name__)
+            return original(self, coro, **kwargs)
+
+        with mock.patch.object(asyncio.BaseEventLoop, 'create_task', create_task):
+            assert loop.run_until_complete(answer(1)) == 1
+
+            async def main():
+                return await asyncio.gather(answer(2), asyncio.create_task(answer(3), name='x'))
+
+            assert loop.run_until_complete(main()) == [2, 3]
+        assert made[0] == 'answer'
+        assert sorted(made) == ['answer', 'answer', 'answer', 'main']
+        made.clear()
+        assert loop.run_until_complete(answer(4)) == 4
+        assert made == []
+
+    @pytest.mark.parametrize(
+        ('name', 'args'),
+        [('call_soon', [print]), ('call_at', [1e9, print]), ('time', []), ('is_running', [])],
+    )
+    def test_other_methods_replaced_in_asyncios_class(self, impl, loop, name, args):
+        """They are not called by ours, which has its own."""
+        with mock.patch.object(asyncio.BaseEventLoop, name, autospec=True) as method:
+            getattr(loop, name)(*args)
+        assert method.called is not impl.ours
+
     def test_class_changed_more_often_than_the_interpreter_counts(self, impl):
         """It has 1000 versions for a class since 3.13."""
 

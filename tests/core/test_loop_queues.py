@@ -194,6 +194,7 @@ class TestSelector:
             there.send(b'x')
             [(key, events)] = loop._selector.select(None)
             assert (key.fd, events) == (here.fileno(), 1)
+            assert key.fileobj is here
             assert [handle._args for handle in key.data if handle] == [('read',)]
             loop._process_events([(key, events)])
             [handle] = take_all(loop)

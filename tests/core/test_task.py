@@ -760,6 +760,22 @@ class TestCurrentAndAll:
         finally:
             other.close()
 
+    def test_set_that_asyncio_has_of_them(self, impl, loop):
+        """What tools look at, to 3.13."""
+        name = '_all_tasks' if hasattr(asyncio.tasks, '_all_tasks') else '_scheduled_tasks'
+        tasks = getattr(asyncio.tasks, name, None)
+        if tasks is None or sys.version_info >= (3, 14):
+            pytest.skip('held by C alone since 3.14')
+        count = len(tasks)
+        task = loop.create_task(asyncio.sleep(0))
+        assert len(tasks) == count + 1
+        assert task in tasks
+        assert loop.create_future() not in tasks
+        assert [found for found in tasks if found is task] == [task]
+        loop.run_until_complete(task)
+        if impl.ours:  # asyncio's own has done ones as long as they live
+            assert task not in tasks
+
     def test_all_tasks_outside(self):
         with pytest.raises(RuntimeError, match=r'^no running event loop$'):
             asyncio.all_tasks()

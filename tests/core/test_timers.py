@@ -262,6 +262,15 @@ class TestDelays:
         with pytest.raises(TypeError):
             loop.call_later(delay, print)
 
+    @pytest.mark.parametrize('when', ['1', object(), []], ids=repr)
+    def test_time_that_is_no_number(self, impl, loop, when):
+        """asyncio takes it, and fails when it looks; ours refuses it."""
+        if impl.ours:
+            with pytest.raises(TypeError, match='must be real number'):
+                loop.call_at(when, print)
+        else:
+            loop.call_at(when, print).cancel()
+
     def test_none(self, loop):
         with pytest.raises(TypeError, match=r'^delay must not be None$'):
             loop.call_later(None, print)

@@ -300,6 +300,26 @@ class TestTooLate:
             await protocol.lost()
 
 
+async def open_one(loop, accepted):
+    """A transport that nobody but its loop refers to, and a blocking socket at its other end."""
+    if not accepted:
+        left, right = stream_pair()
+        right.setblocking(True)
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=left)
+        return transport, right
+    made = loop.create_future()
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport):
+            made.set_result(transport)
+
+    server = await loop.create_server(Protocol, '127.0.0.1', 0)
+    peer = socket.create_connection(server.sockets[0].getsockname())
+    transport = await made
+    server.close()
+    return transport, peer
+
+
 class TestUnclosed:
     # The tests keep the socket: else it may die first, and warn on its own.
 
@@ -316,6 +336,36 @@ class TestUnclosed:
         right.setblocking(True)
         assert right.recv(1) == b''
         right.close()
+
+    @pytest.mark.parametrize('accepted', [False, True])
+    def test_warning_is_of_a_line_of_asyncios(self, loop, accepted):
+        """As filters of warnings by module expect it."""
+        transport, peer = loop.run_until_complete(open_one(loop, accepted))
+        transport.pause_reading()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            del transport
+            gc.collect()
+        told = {str(item.message).split()[1]: item for item in caught}
+        assert told['transport'].filename == asyncio.selector_events.__file__
+        assert told['transport'].source is not None
+        assert peer.recv(1) == b''
+        peer.close()
+
+    @pytest.mark.parametrize('accepted', [False, True])
+    def test_warning_is_an_error(self, loop, accepted, monkeypatch):
+        transport, peer = loop.run_until_complete(open_one(loop, accepted))
+        transport.pause_reading()
+        told = []
+        monkeypatch.setattr(sys, 'unraisablehook', lambda info: told.append(str(info.exc_value)))
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            del transport
+            gc.collect()
+        assert any(text.startswith('unclosed transport') for text in told)
+        assert any(text.startswith('unclosed <socket') for text in told)
+        assert peer.recv(1) == b''
+        peer.close()
 
     @pytest.mark.parametrize('state', ['idle', 'paused', 'writing', 'closing'])
     def test_loop_closed_with_transports_open(self, loop, state):

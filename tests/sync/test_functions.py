@@ -8,6 +8,7 @@ import gc
 import inspect
 import pickle
 import sys
+import unittest
 import unittest.mock
 import warnings
 import weakref
@@ -93,6 +94,78 @@ def test_wrong_arguments_are_refused_as_by_asyncio(module, name, args, kwargs):
 def test_a_mock_of_it_is_a_coroutine_function(module):
     with unittest.mock.patch.object(module, 'sleep') as mock:
         assert isinstance(mock, unittest.mock.AsyncMock)
+
+
+METHODS = [
+    'Lock.acquire',
+    'Lock.__aenter__',
+    'Event.wait',
+    'Condition.wait',
+    'Semaphore.acquire',
+    'BoundedSemaphore.acquire',
+    'Queue.get',
+    'Queue.put',
+    'Queue.join',
+    'LifoQueue.get',
+    'Timeout.__aenter__',
+    'Timeout.__aexit__',
+    'TaskGroup.__aexit__',
+    'StreamReader.read',
+    'StreamReader.readuntil',
+    'StreamWriter.drain',
+]
+
+
+@pytest.mark.parametrize('path', METHODS)
+def test_a_method_is_what_asyncio_has(module, path):
+    owner, _, name = path.partition('.')
+    method, stock = (getattr(getattr(m, owner), name) for m in (module, asyncio))
+    assert inspect.signature(method) == inspect.signature(stock)
+    assert [mark(method) for mark in MARKS] == [mark(stock) for mark in MARKS]
+    assert inspect.iscoroutinefunction(method)
+    assert method.__qualname__ == stock.__qualname__
+    assert repr(method).startswith(f'<function {stock.__qualname__} at 0x')
+    assert inspect.getdoc(method) or not inspect.getdoc(stock)
+
+
+def test_a_bound_method_is_a_coroutine_function(module):
+    get = module.Queue().get
+    assert inspect.iscoroutinefunction(get)
+    assert inspect.ismethod(get)
+    assert str(inspect.signature(get)) == '()'
+    assert copy.copy(get).__func__ is pickle.loads(pickle.dumps(module.Queue.get))
+
+
+def test_a_method_refuses_another_type(module):
+    with pytest.raises((TypeError, AttributeError)):
+        module.Queue.get(module.Lock()).send(None)
+
+
+@pytest.mark.parametrize('owner', ['StreamReader', 'StreamWriter', 'Queue', 'Lock', 'Event'])
+def test_a_mock_of_a_class_has_its_coroutine_functions(module, owner):
+    mock = unittest.mock.create_autospec(getattr(module, owner), instance=True)
+    kinds = {
+        name: type(getattr(mock, name)).__name__
+        for name in dir(getattr(asyncio, owner))
+        if not name.startswith('_') and callable(getattr(asyncio, owner).__dict__.get(name))
+    }
+    stock = unittest.mock.create_autospec(getattr(asyncio, owner), instance=True)
+    assert kinds == {name: type(getattr(stock, name)).__name__ for name in kinds}
+    assert 'AsyncMock' in kinds.values()
+
+
+def test_unittest_leaves_a_context_that_it_entered(module):
+    left = []
+
+    class Test(unittest.IsolatedAsyncioTestCase):
+        async def test(self):
+            timeout = await self.enterAsyncContext(module.timeout(60))
+            self.addCleanup(lambda: left.append(timeout))
+
+    result = unittest.TestResult()
+    Test('test').run(result)
+    assert (result.errors, result.failures) == ([], [])
+    assert repr(left[0]) == '<Timeout [finished]>'
 
 
 @pytest.mark.parametrize('name', ['sleep', 'wait'])
