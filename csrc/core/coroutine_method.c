@@ -9,10 +9,53 @@ typedef struct {
     PyObject *stock;
 } CoroutineMethod;
 
+/* The usual calls, as the plain method's own are made; what is unusual is left to that. */
+
+static inline PyMethodDef *
+definition_for(PyObject *op, PyObject *object)
+{
+    PyObject *descriptor = ((CoroutineMethod *)op)->descriptor;
+    return PyObject_TypeCheck(object, PyDescr_TYPE(descriptor))
+               ? ((PyMethodDescrObject *)descriptor)->d_method
+               : NULL;
+}
+
 static PyObject *
 call_descriptor(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     return PyObject_Vectorcall(((CoroutineMethod *)op)->descriptor, args, nargsf, kwnames);
+}
+
+static PyObject *
+call_without_arguments(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyMethodDef *method;
+    if (PyVectorcall_NARGS(nargsf) != 1 || kwnames != NULL
+        || (method = definition_for(op, args[0])) == NULL) {
+        return call_descriptor(op, args, nargsf, kwnames);
+    }
+    return method->ml_meth(args[0], NULL);
+}
+
+static PyObject *
+call_with_keywords(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    PyMethodDef *method;
+    if (nargs < 1 || (method = definition_for(op, args[0])) == NULL) {
+        return call_descriptor(op, args, nargsf, kwnames);
+    }
+    PyCFunctionFastWithKeywords call =
+        (PyCFunctionFastWithKeywords)(void (*)(void))method->ml_meth;
+    return call(args[0], args + 1, nargs - 1, kwnames);
+}
+
+static vectorcallfunc
+call_of(const PyMethodDef *method)
+{
+    return method->ml_flags == METH_NOARGS                          ? call_without_arguments
+           : method->ml_flags == (METH_FASTCALL | METH_KEYWORDS) ? call_with_keywords
+                                                                    : call_descriptor;
 }
 
 /* The Python function that the type would have under that name without us: a new reference, or NULL,
@@ -66,7 +109,7 @@ coroutine_method_new(core_state *state, PyTypeObject *type, PyObject *descriptor
         Py_DECREF(stock);
         return NULL;
     }
-    self->call = call_descriptor;
+    self->call = call_of(((PyMethodDescrObject *)descriptor)->d_method);
     self->descriptor = Py_NewRef(descriptor);
     self->stock = stock;
     PyObject_GC_Track((PyObject *)self);

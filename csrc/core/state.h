@@ -208,7 +208,6 @@ typedef struct {
 
     Py_ssize_t Future_place;      /* where these names were in their modules when they */
     Py_ssize_t Task_place;        /* were last looked for (core/namespace.h) */
-    Py_ssize_t time_place;
     Py_ssize_t monotonic_place;
     bool handle_run_is_replaced;  /* core/loop_run.c: asyncio.Handle._run, when that class had this */
     unsigned handle_version;      /* version */

@@ -37,6 +37,15 @@ def dispositions():
 
 
 class TestAddSignalHandler:
+    @pytest.mark.ours
+    def test_sockets_for_signals_are_made_with_the_first_handler(self, loop):
+        assert loop._ssock is loop._csock is None
+        assert loop._internal_fds == 0
+        loop.add_signal_handler(signal.SIGUSR1, print)
+        assert loop._ssock.fileno() > 0
+        assert loop._internal_fds == 1
+        loop.remove_signal_handler(signal.SIGUSR1)
+
     def test_called_with_arguments(self, loop):
         seen = []
         assert loop.add_signal_handler(signal.SIGUSR1, seen.append, 'x') is None

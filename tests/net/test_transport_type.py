@@ -262,6 +262,14 @@ class TestAttributes:
 class TestPrivate:
     """What libraries read though it is private."""
 
+    @pytest.mark.ours
+    @pytest.mark.parametrize('name', ['_buffer', '_closing', '_protocol', '_paused', '_extra', '_loop'])
+    async def test_what_asyncio_keeps_for_itself_is_only_read(self, loop, name):
+        async with connected(Recorder()) as (transport, _):
+            value = getattr(transport, name)
+            with pytest.raises(AttributeError, match='not writable'):
+                setattr(transport, name, value)
+
     async def test_of_an_open_transport(self, loop):
         protocol = Recorder()
         async with connected(protocol) as (transport, peer):

@@ -154,6 +154,34 @@ def test_a_mock_of_a_class_has_its_coroutine_functions(module, owner):
     assert 'AsyncMock' in kinds.values()
 
 
+def test_a_task_that_waits_tells_where(impl, module):
+    async def main():
+        full = module.Queue(1)
+        full.put_nowait(1)
+        methods = [
+            module.Event().wait,
+            module.Queue().get,
+            lambda: full.put(2),
+            full.join,
+            module.Semaphore(0).acquire,
+            module.StreamReader().read,
+            module.StreamReader().readline,
+        ]
+        for method in methods:
+            coroutine = method()
+            task = asyncio.ensure_future(coroutine)
+            await asyncio.sleep(0)
+            [frame] = task.get_stack()
+            assert frame.f_code is coroutine.cr_code
+            assert frame.f_code.co_name == coroutine.__name__
+            where = f'{frame.f_code.co_filename}:{frame.f_lineno}'
+            assert f'coro=<{coroutine.__qualname__}() running at {where}>' in repr(task)
+            task.cancel()
+            await asyncio.wait([task])
+
+    impl.run(main())
+
+
 def test_unittest_leaves_a_context_that_it_entered(module):
     left = []
 
