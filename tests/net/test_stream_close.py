@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import warnings
-import weakref
 from asyncio import constants
 
 import pytest
@@ -351,20 +350,6 @@ class TestUnclosed:
         assert told['transport'].filename == asyncio.selector_events.__file__
         assert told['transport'].source is not None
         assert peer.recv(1) == b''
-        peer.close()
-
-    @pytest.mark.parametrize('accepted', [False, True])
-    def test_freed_when_nobody_refers_to_it(self, impl, loop, accepted):
-        """asyncio's refers to itself, and waits for the garbage collector."""
-        transport, peer = loop.run_until_complete(open_one(loop, accepted))
-        transport.pause_reading()
-        ref = weakref.ref(transport)
-        gc.collect()
-        with pytest.warns(ResourceWarning, match='unclosed transport'):
-            del transport
-            freed = ref() is None
-            gc.collect()
-        assert freed is impl.ours
         peer.close()
 
     @pytest.mark.parametrize('accepted', [False, True])
