@@ -9,6 +9,9 @@ typedef struct {
     PyObject *stock;
 } CoroutineMethod;
 
+/* METH_FASTCALL | METH_KEYWORDS: its name in CPython differs by version. */
+typedef PyObject *(*fast_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
 /* The usual calls, as the plain method's own are made; what is unusual is left to that. */
 
 static inline PyMethodDef *
@@ -45,8 +48,7 @@ call_with_keywords(PyObject *op, PyObject *const *args, size_t nargsf, PyObject 
     if (nargs < 1 || (method = definition_for(op, args[0])) == NULL) {
         return call_descriptor(op, args, nargsf, kwnames);
     }
-    PyCFunctionFastWithKeywords call =
-        (PyCFunctionFastWithKeywords)(void (*)(void))method->ml_meth;
+    fast_function call = (fast_function)(void (*)(void))method->ml_meth;
     return call(args[0], args + 1, nargs - 1, kwnames);
 }
 
