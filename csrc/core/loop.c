@@ -76,7 +76,7 @@ loop_refresh_overrides(Loop *self)
     self->time_is_ours = time;
     self->get_debug_is_ours = get_debug;
     self->create_future_is_ours = create_future;
-    self->create_task_is_ours = create_task;
+    self->create_task_is_ours = create_task && loop_replaced_create_task(state) == NULL;
     unsigned version = Py_TYPE(self)->tp_version_tag;
     self->type_version = version == 0 ? UINT_MAX : version; /* 0: the interpreter has none left */
     loop_refresh_is_direct(self);

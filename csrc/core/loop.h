@@ -191,6 +191,10 @@ int loop_now_ns(Loop *self, int64_t *now);
 /* loop.create_future() of any loop. Runs Python, but for one of ours that does not override it. */
 PyObject *loop_create_future(core_state *state, PyObject *loop);
 
+/* What a program (one that traces tasks, say) has put in the place of BaseEventLoop.create_task, or
+   NULL. Borrowed. Looked for again when that class has changed; that changes our class as well. */
+PyObject *loop_replaced_create_task(core_state *state);
+
 /* loop.create_task(coro) of one that loop_makes_plain_tasks(). */
 PyObject *loop_create_plain_task(Loop *self, PyObject *coro);
 

@@ -261,10 +261,8 @@ create_task_by_stock(Loop *self, PyObject *const *args, Py_ssize_t nargs, PyObje
     return call_stock(self->state->stock_create_task, self, args, nargs, kwnames);
 }
 
-/* What a program (one that traces tasks, say) has put in the place of asyncio's create_task, or NULL.
-   Borrowed. Looked for again when asyncio's class has changed. */
-static PyObject *
-replaced_create_task(core_state *state)
+PyObject *
+loop_replaced_create_task(core_state *state)
 {
     PyTypeObject *type = (PyTypeObject *)state->BaseEventLoop;
     if (type->tp_version_tag == state->base_loop_version && type->tp_version_tag != 0) {
@@ -335,7 +333,7 @@ PyObject *
 Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
     Loop *self = (Loop *)op;
-    PyObject *replaced = replaced_create_task(self->state);
+    PyObject *replaced = loop_replaced_create_task(self->state);
     if (replaced != NULL) {
         Py_INCREF(replaced);
         PyObject *task = call_stock(replaced, self, args, nargs, kwnames); // runs Python
