@@ -7,6 +7,7 @@
 #include "core/async_with_method.h"
 #include "core/bridge.h"
 #include "core/awaitable.h"
+#include "core/chain.h"
 #include "core/coroutine.h"
 #include "core/coroutine_method.h"
 #include "core/function.h"
@@ -48,6 +49,7 @@
 #include "sync/sleep.h"
 #include "sync/structured.h"
 #include "sync/task_group.h"
+#include "sync/threads.h"
 #include "sync/timeout.h"
 #include "sync/wait.h"
 #include "sync/wait_for.h"
@@ -201,6 +203,7 @@ core_exec(PyObject *module)
         || async_with_method_init_types(module, state) < 0
         || coroutine_method_init_type(module, state) < 0
         || awaitable_init(state) < 0
+        || chain_init(state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0
@@ -233,7 +236,8 @@ core_exec(PyObject *module)
         || as_completed_init_type(module, state) < 0
         || timeout_init(module, state) < 0
         || wait_for_init(module, state) < 0
-        || task_group_init(module, state) < 0) {
+        || task_group_init(module, state) < 0
+        || threads_init(module, state) < 0) {
         return -1;
     }
     return 0;

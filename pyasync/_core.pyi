@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, TypeAlias, TypeVar, TypeVarTuple
 
@@ -72,6 +73,9 @@ class Loop:
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle: ...
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]: ...
     def create_future(self) -> Future[Any]: ...
     # A task factory may make other tasks than ours.
     if sys.version_info >= (3, 13):

@@ -139,6 +139,7 @@ def test_each_name_of_a_submodule_is_ours_or_the_very_object_of_asyncio(name):
         id(getattr(asyncio, name)): value for name, value in OURS.items() if name in vars(asyncio)
     }
     ours[id(stock_default_policy)] = pyasync.EventLoopPolicy
+    ours[id(asyncio.futures._chain_future)] = pyasync._core._chain_future
     ours[id(asyncio.sslproto.SSLProtocol)] = pyasync._tls.SSLProtocol
     ours[id(asyncio.sslproto._SSLProtocolTransport)] = pyasync._tls._SSLProtocolTransport
     for attribute, value in vars(stock).items():

@@ -34,6 +34,19 @@ loop_is_debug(core_state *state, PyObject *loop)
     return is_debug;
 }
 
+int
+loop_is_closed(core_state *state, PyObject *loop)
+{
+    Loop *own = loop_cast(state, loop);
+    if (own != NULL && loop_is_direct(own) && own->threadsafe_is_ours) {
+        return 0;
+    }
+    PyObject *closed = PyObject_CallMethodNoArgs(loop, state->name_is_closed);
+    int is_closed = closed == NULL ? -1 : PyObject_IsTrue(closed);
+    Py_XDECREF(closed);
+    return is_closed;
+}
+
 /* 1 where neither type nor instance puts another attribute in the place of ours, 0 or -1. */
 static int
 is_ours(Loop *self, PyObject *dict, PyObject *name, PyObject *ours)
@@ -66,8 +79,12 @@ loop_refresh_overrides(Loop *self)
     int create_future =
         is_ours(self, dict, state->name_create_future, state->Loop_create_future);
     int create_task = is_ours(self, dict, state->name_create_task, state->Loop_create_task);
+    int threadsafe =
+        is_ours(self, dict, state->name_call_soon_threadsafe, state->Loop_call_soon_threadsafe);
+    int is_closed = is_ours(self, dict, state->name_is_closed, state->Loop_is_closed);
     Py_XDECREF(dict);
-    if (create_task < 0 || create_future < 0 || call_soon < 0 || call_at < 0 || time < 0
+    if (is_closed < 0 || threadsafe < 0 || create_task < 0 || create_future < 0 || call_soon < 0
+        || call_at < 0 || time < 0
         || get_debug < 0) {
         return -1;
     }
@@ -77,6 +94,7 @@ loop_refresh_overrides(Loop *self)
     self->get_debug_is_ours = get_debug;
     self->create_future_is_ours = create_future;
     self->create_task_is_ours = create_task && loop_replaced_create_task(state) == NULL;
+    self->threadsafe_is_ours = threadsafe && is_closed;
     unsigned version = Py_TYPE(self)->tp_version_tag;
     self->type_version = version == 0 ? UINT_MAX : version; /* 0: the interpreter has none left */
     loop_refresh_is_direct(self);
@@ -278,7 +296,9 @@ Loop_setattro(PyObject *op, PyObject *name, PyObject *value)
         || PyUnicode_Compare(name, state->name_time) == 0
         || PyUnicode_Compare(name, state->name_get_debug) == 0
         || PyUnicode_Compare(name, state->name_create_future) == 0
-        || PyUnicode_Compare(name, state->name_create_task) == 0) {
+        || PyUnicode_Compare(name, state->name_create_task) == 0
+        || PyUnicode_Compare(name, state->name_call_soon_threadsafe) == 0
+        || PyUnicode_Compare(name, state->name_is_closed) == 0) {
         return loop_refresh_overrides(self);
     }
     return 0;
@@ -342,6 +362,7 @@ static PyMethodDef Loop_methods[] = {
     LOOP_WATCH_METHODS,
     LOOP_RUN_METHODS,
     LOOP_QUEUE_METHODS,
+    LOOP_EXECUTOR_METHODS,
     {"is_running", Loop_is_running, METH_NOARGS,
      "is_running($self, /)\n--\n\nAs asyncio.loop.is_running."},
     {"is_closed", Loop_is_closed, METH_NOARGS,
@@ -410,9 +431,12 @@ loop_init_type(PyObject *module, core_state *state)
     state->Loop_get_debug = PyObject_GetAttr(type, state->name_get_debug);
     state->Loop_create_future = PyObject_GetAttr(type, state->name_create_future);
     state->Loop_create_task = PyObject_GetAttr(type, state->name_create_task);
+    state->Loop_call_soon_threadsafe = PyObject_GetAttr(type, state->name_call_soon_threadsafe);
+    state->Loop_is_closed = PyObject_GetAttr(type, state->name_is_closed);
     return state->Loop_call_soon == NULL || state->Loop_call_at == NULL || state->Loop_time == NULL
                    || state->Loop_get_debug == NULL || state->Loop_create_future == NULL
-                   || state->Loop_create_task == NULL
+                   || state->Loop_create_task == NULL || state->Loop_call_soon_threadsafe == NULL
+                   || state->Loop_is_closed == NULL
                ? -1
                : 0;
 }

@@ -57,6 +57,7 @@ typedef struct Loop {
     bool get_debug_is_ours;
     bool create_future_is_ours;
     bool create_task_is_ours;
+    bool threadsafe_is_ours; /* call_soon_threadsafe() and is_closed() */
     unsigned calls_since_poll;
     unsigned int type_version; /* of Py_TYPE(self) when the *_is_ours were found */
     bool is_running;
@@ -205,6 +206,14 @@ PyObject *loop_handle_of_steal(Loop *self, PyObject *entry);
 /* loop.call_soon(callback[, argument]) in `context`, or in a copy of the current one where that is
    NULL; by the shortest way. 0 or -1. Runs Python where call_soon is overridden. */
 int loop_call_soon(Loop *self, PyObject *callback, PyObject *argument, PyObject *context);
+
+/* loop.call_soon_threadsafe(callback, *args) of any loop, with two arguments at most: 0 or -1. Runs
+   Python, but for one of ours that does not override it and is not in debug mode. */
+int loop_call_soon_threadsafe(core_state *state, PyObject *loop, PyObject *callback,
+                              PyObject *const *args, Py_ssize_t nargs);
+
+/* loop.is_closed() of any loop: 1, 0 or -1. Runs Python as the one above. */
+int loop_is_closed(core_state *state, PyObject *loop);
 
 /* Has callback([argument]) called whenever fd is ready for an event (POLLER_READ or POLLER_WRITE), in
    place of who waited for it before (core/loop_watch.c). The Handle, or NULL. */

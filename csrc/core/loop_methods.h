@@ -1,8 +1,8 @@
 /* loop_methods.h -- the methods and attributes of Loop that live in files of their own, for its type.
 
    Each list is one part of PyMethodDef entries: scheduling (loop_schedule.c, loop_clock.c),
-   watching fds (loop_watch.c), iterating (loop_run.c) and the queues as Python sees them
-   (loop_queues.c). */
+   watching fds (loop_watch.c), iterating (loop_run.c), the queues as Python sees them
+   (loop_queues.c) and executors (loop_executor.c). */
 
 #ifndef PYASYNC_CORE_LOOP_METHODS_H
 #define PYASYNC_CORE_LOOP_METHODS_H
@@ -51,6 +51,14 @@ DECLARE_METHOD(Loop_timer_handle_cancelled);
     {"_add_callback_signalsafe", Loop_add_callback_signalsafe, METH_O, NULL},                \
     {"_write_to_self", Loop_write_to_self, METH_NOARGS, NULL},                               \
     {"_timer_handle_cancelled", Loop_timer_handle_cancelled, METH_O, NULL}
+
+DECLARE_FAST_METHOD(Loop_run_in_executor);
+
+#define LOOP_EXECUTOR_METHODS                                                                \
+    {"run_in_executor", FAST_METHOD(Loop_run_in_executor),                                   \
+     "run_in_executor($self, executor, func, *args)\n--\n\n"                                 \
+     "A future of func(*args), called by a concurrent.futures executor, or by the loop's "   \
+     "default one where that is None. As asyncio.loop.run_in_executor."}
 
 DECLARE_FAST_METHOD(Loop_add_reader);
 DECLARE_FAST_METHOD(Loop_add_writer);

@@ -125,6 +125,17 @@ Loop_call_soon(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *
     return schedule_soon(self, &bound, "call_soon", true);
 }
 
+static PyObject *
+schedule_threadsafe(Loop *self, const args_bound *bound)
+{
+    PyObject *handle = schedule_soon(self, bound, "call_soon_threadsafe", false);
+    if (handle != NULL) {
+        ((Handle *)handle)->is_threadsafe = true;
+        loop_wake(self);
+    }
+    return handle;
+}
+
 PyObject *
 Loop_call_soon_threadsafe(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -135,12 +146,29 @@ Loop_call_soon_threadsafe(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     if (args_bind_one_and_rest(self->state, &signature, args, nargs, kwnames, &bound) < 0) {
         return NULL;
     }
-    PyObject *handle = schedule_soon(self, &bound, "call_soon_threadsafe", false);
-    if (handle != NULL) {
-        ((Handle *)handle)->is_threadsafe = true;
-        loop_wake(self);
+    return schedule_threadsafe(self, &bound);
+}
+
+int
+loop_call_soon_threadsafe(core_state *state, PyObject *loop, PyObject *callback,
+                          PyObject *const *args, Py_ssize_t nargs)
+{
+    Loop *own = loop_cast(state, loop);
+    PyObject *handle;
+    if (own != NULL && loop_is_direct(own) && own->threadsafe_is_ours) {
+        args_bound bound = {.leading = {callback}, .rest = args, .rest_count = nargs};
+        handle = schedule_threadsafe(own, &bound);
     }
-    return handle;
+    else {
+        PyObject *stack[4] = {loop, callback};
+        for (Py_ssize_t i = 0; i < nargs; i++) {
+            stack[2 + i] = args[i];
+        }
+        handle = PyObject_VectorcallMethod(state->name_call_soon_threadsafe, stack,
+                                           (size_t)nargs + 2, NULL); // runs Python
+    }
+    Py_XDECREF(handle);
+    return handle == NULL ? -1 : 0;
 }
 
 static PyObject *

@@ -22,6 +22,7 @@
     X(call_exception_handler, "call_exception_handler")                                      \
     X(call_later, "call_later")                                                              \
     X(call_soon, "call_soon")                                                                \
+    X(call_soon_threadsafe, "call_soon_threadsafe")                                          \
     X(cancel, "cancel")                                                                      \
     X(cancel_message, "_cancel_message")                                                     \
     X(cancelled, "CANCELLED")                                                                \
@@ -29,17 +30,20 @@
     X(cancelled_method, "cancelled")                                                         \
     X(cancelling, "cancelling")                                                              \
     X(check_callback, "_check_callback")                                                     \
+    X(check_default_executor, "_check_default_executor")                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
     X(connection_lost, "connection_lost")                                                    \
     X(connection_made, "connection_made")                                                    \
     X(context, "context")                                                                    \
+    X(copy_future_state, "_copy_future_state")                                               \
     X(cr_await, "cr_await")                                                                  \
     X(create_future, "create_future")                                                        \
     X(create_task, "create_task")                                                            \
     X(data, "data")                                                                          \
     X(data_received, "data_received")                                                        \
     X(datagram_received, "datagram_received")                                                \
+    X(default_executor, "_default_executor")                                                 \
     X(detach, "_detach")                                                                     \
     X(do_flush, "_do_flush")                                                                 \
     X(do_handshake, "_do_handshake")                                                         \
@@ -51,6 +55,7 @@
     X(eof_received, "eof_received")                                                          \
     X(error_received, "error_received")                                                      \
     X(exception, "exception")                                                                \
+    X(exception_attribute, "_exception")                                                     \
     X(exceptions, "exceptions")                                                              \
     X(feed_data, "feed_data")                                                                \
     X(feed_eof, "feed_eof")                                                                  \
@@ -66,6 +71,7 @@
     X(handle, "handle")                                                                      \
     X(handle_timeout, "_handle_timeout")                                                     \
     X(is_base_error, "_is_base_error")                                                       \
+    X(is_closed, "is_closed")                                                                \
     X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
     X(locked, "locked")                                                                      \
@@ -94,15 +100,19 @@
     X(remove, "remove")                                                                      \
     X(remove_done_callback, "remove_done_callback")                                          \
     X(result, "result")                                                                      \
+    X(result_attribute, "_result")                                                           \
     X(resume_reading, "resume_reading")                                                      \
     X(resume_writing, "resume_writing")                                                      \
     X(run, "_run")                                                                           \
+    X(run_in_executor, "run_in_executor")                                                    \
     X(send, "send")                                                                          \
     X(sendfile, "sendfile")                                                                  \
     X(sendto, "sendto")                                                                      \
+    X(set_concurrent_future_state, "_set_concurrent_future_state")                           \
     X(set_exception, "set_exception")                                                        \
     X(set_name, "set_name")                                                                  \
     X(set_result, "set_result")                                                              \
+    X(set_running_or_notify_cancel, "set_running_or_notify_cancel")                          \
     X(set_transport, "set_transport")                                                        \
     X(slow_callback_duration, "slow_callback_duration")                                      \
     X(socket, "socket")                                                                      \
@@ -112,6 +122,8 @@
     X(sslobj, "_sslobj")                                                                     \
     X(start_reading, "_start_reading")                                                       \
     X(start_shutdown, "_start_shutdown")                                                     \
+    X(state_attribute, "_state")                                                             \
+    X(submit, "submit")                                                                      \
     X(task, "task")                                                                          \
     X(throw_, "throw")                                                                       \
     X(time, "time")                                                                          \
@@ -120,6 +132,7 @@
     X(transports, "_transports")                                                             \
     X(uncancel, "uncancel")                                                                  \
     X(wake_maker, "_wake_maker")                                                             \
+    X(wrap_future, "wrap_future")                                                            \
     X(write, "write")                                                                        \
     X(write_ready, "_write_ready")                                                           \
     X(writelines, "writelines")
@@ -138,6 +151,12 @@
     X(BaseEventLoop, "asyncio.base_events", "BaseEventLoop")                                 \
     X(stock_create_task, "asyncio.base_events", "BaseEventLoop.create_task")                 \
     X(stock_call_later, "asyncio.base_events", "BaseEventLoop.call_later")                   \
+    X(stock_BaseEventLoop, "asyncio.base_events", "BaseEventLoop")                           \
+    X(stock_run_in_executor, "asyncio.base_events", "BaseEventLoop.run_in_executor")         \
+    X(stock_chain_future, "asyncio.futures", "_chain_future")                                \
+    X(stock_wrap_future, "asyncio.futures", "wrap_future")                                   \
+    X(concurrent_Future, "concurrent.futures", "Future")                                     \
+    X(partial, "functools", "partial")                                                       \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
     X(base_events_namespace, "asyncio.base_events", "__dict__")                              \
     X(time_module, "time", NULL)                                                             \

@@ -134,7 +134,8 @@ state_init(core_state *state)
     X(name_context_keywords) X(context_keyword) X(stock_eager_factory)                       \
     X(own_eager_factory) X(coroutine_origins) X(stock_ThreadSafeHandle)                      \
     X(stock_awaited_by) X(add_to_awaited_by) X(discard_from_awaited_by)                      \
-    X(Loop_call_soon) X(Loop_call_at) X(Loop_time) X(Loop_get_debug) X(sock_op_ready)        \
+    X(Loop_call_soon) X(Loop_call_soon_threadsafe) X(concurrent_methods)                     \
+    X(Loop_is_closed) X(Loop_call_at) X(Loop_time) X(Loop_get_debug) X(sock_op_ready)        \
     X(coroutine_types) X(current_tasks) X(swap_current_task) X(enter_task) X(leave_task)     \
     X(context_vars_type) X(no_context_vars) X(Lock_type) X(Event_type) X(Condition_type)     \
     X(Semaphore_type) X(BoundedSemaphore_type) X(Barrier_type) X(Queue_type)                 \

@@ -129,6 +129,8 @@ typedef struct {
     PyObject *Loop_get_debug;
     PyObject *Loop_create_future;
     PyObject *Loop_create_task;
+    PyObject *Loop_call_soon_threadsafe;
+    PyObject *Loop_is_closed;
     PyObject *sock_op_ready;      /* net/sock_op.c: what the loop calls for a sock_*() that waits */
     PyObject *StreamReader_class; /* the package's, made of the types: net/streams.c */
     PyObject *StreamProtocol_class;
@@ -153,6 +155,11 @@ typedef struct {
         void *first; /* linked by its field `self` */
         int count;
     } spare_bound_methods;
+
+    /* core/chain.c */
+    bool chain_asks_running_loop; /* whether it is the loop's own thread: 3.14 on */
+    PyObject *concurrent_methods; /* (name, what concurrent.futures.Future had under it), ... */
+    class_verdict concurrent_verdict;
 
     /* csrc/sync: Python's classes over our types, what each has under the names that matter
        (sync/sync_object.h), and how the running version does it. */

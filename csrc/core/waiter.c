@@ -55,6 +55,12 @@ waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObjec
     return status;
 }
 
+PyObject *
+waiter_callable(core_state *state, const waiter_kind *kind, PyObject *owner)
+{
+    return waiter_new(state, NULL, kind, owner, Py_None);
+}
+
 static bool
 is_same(const Waiter *self, const waiter_kind *kind, const PyObject *owner)
 {
@@ -127,14 +133,32 @@ waiter_run(Loop *loop, Waiter *self)
 /* ---- what Python sees ---- */
 
 static PyObject *
+call_kind(Waiter *self, PyObject *args, PyObject *kwargs)
+{
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
+        return PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments",
+                            self->kind->qualname);
+    }
+    PyObject *owner = Py_XNewRef(self->owner); /* NULL: the GC has taken it apart */
+    PyObject *answer = owner == NULL
+                           ? Py_NewRef(Py_None)
+                           : self->kind->call(state_of((PyObject *)self), owner, args);
+    Py_XDECREF(owner);
+    return answer;
+}
+
+static PyObject *
 Waiter_call(PyObject *op, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"", NULL};
+    Waiter *self = (Waiter *)op;
     PyObject *future;
+    if (self->kind->call != NULL) {
+        return call_kind(self, args, kwargs);
+    }
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:done_callback", names, &future)) {
         return NULL;
     }
-    Waiter *self = (Waiter *)op;
     PyObject *owner = Py_XNewRef(self->owner);
     int status = owner == NULL ? 0 : self->kind->notify(state_of(op), owner, future);
     Py_XDECREF(owner);

@@ -30,6 +30,9 @@ typedef struct {
     int (*notify)(core_state *state, PyObject *owner, PyObject *future);
     /* The Task that waits, for 3.14's call graph: borrowed, or NULL. May be NULL. */
     PyObject *(*waiting_task)(PyObject *owner);
+    /* Of a callable that is no done-callback (waiter_callable): what it does when it is called with
+       the tuple args. A new reference or NULL; runs Python. Else NULL. */
+    PyObject *(*call)(core_state *state, PyObject *owner, PyObject *args);
 } waiter_kind;
 
 typedef struct {
@@ -53,6 +56,9 @@ int waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyO
 
 /* Takes it out again, if it is there: 0 or -1. Runs Python for a future not of ours. */
 int waiter_remove(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner);
+
+/* A callable by itself, of a kind with `call`: a new reference or NULL. */
+PyObject *waiter_callable(core_state *state, const waiter_kind *kind, PyObject *owner);
 
 /* Notifies, for the loop that took it out of its ring; what goes wrong is told to the exception
    handler. 0, or -1 with KeyboardInterrupt or SystemExit. May run Python. */

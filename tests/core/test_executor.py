@@ -135,6 +135,245 @@ class TestThreads:
         assert loop.run_until_complete(main())
 
 
+class Now(concurrent.futures.Executor):
+    """Calls at once, in the thread of who submits; submit() returns what make_future() makes."""
+
+    def __init__(self, make_future=concurrent.futures.Future):
+        self.make_future = make_future
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = self.make_future()
+        if hasattr(future, 'set_result'):
+            future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class TestTheCall:
+    """What asyncio's own method does before and after the executor's submit()."""
+
+    def test_wrong_arguments(self, loop):
+        for args in ((), (None,)):
+            with pytest.raises(TypeError, match=r'run_in_executor\(\) missing'):
+                loop.run_in_executor(*args)
+        with pytest.raises(TypeError, match='unexpected keyword'):
+            loop.run_in_executor(None, int, base=2)
+
+    def test_arguments_by_name(self, loop):
+        async def main():
+            return await loop.run_in_executor(executor=None, func=int)
+
+        assert loop.run_until_complete(main()) == 0
+
+    def test_closed_loop(self, impl):
+        loop = impl.new_event_loop()
+        loop.close()
+        for executor in (None, Now()):
+            with pytest.raises(RuntimeError, match=r'^Event loop is closed$'):
+                loop.run_in_executor(executor, int)
+
+    def test_debug_mode_checks_the_function(self, loop):
+        async def coroutine_function():
+            pass
+
+        loop.set_debug(True)
+        with pytest.raises(TypeError, match=r'^coroutines cannot be used with run_in_executor\(\)'):
+            loop.run_in_executor(None, coroutine_function)
+        with pytest.raises(TypeError, match='a callable object was expected by run_in_executor'):
+            loop.run_in_executor(None, 3)
+        assert loop.run_until_complete(loop.run_in_executor(None, int)) == 0
+
+    def test_many_arguments(self, loop):
+        for count in (0, 1, 5, 6, 7, 30):
+            args = tuple(range(count))
+            future = loop.run_in_executor(Now(), lambda *args: args, *args)
+            assert loop.run_until_complete(future) == args
+
+    @pytest.mark.parametrize('executor', [3, object()])
+    def test_what_is_no_executor(self, loop, executor):
+        with pytest.raises(AttributeError, match='submit'):
+            loop.run_in_executor(executor, int)
+
+    def test_submit_may_fail(self, loop):
+        class Full(Now):
+            def submit(self, fn, /, *args, **kwargs):
+                raise KeyError('full')
+
+        with pytest.raises(KeyError, match='full'):
+            loop.run_in_executor(Full(), int)
+
+    def test_submit_may_give_a_future_of_the_loop(self, loop):
+        future = loop.run_in_executor(Now(loop.create_future), int)
+        assert isinstance(future, asyncio.Future)
+        assert loop.run_until_complete(future) == 0
+
+    def test_submit_may_not_give_anything_else(self, loop):
+        with pytest.raises(AssertionError, match=r'^concurrent.futures.Future is expected, got 3$'):
+            loop.run_in_executor(Now(lambda: 3), int)
+
+    def test_a_future_that_is_done_already(self, loop):
+        future = loop.run_in_executor(Now(), int)
+        assert isinstance(future, asyncio.Future)
+        assert loop.run_until_complete(future) == 0
+
+    def test_subclasses_of_the_loop_are_asked(self, impl):
+        told = []
+
+        class Loop(impl.EventLoop):
+            def _check_default_executor(self):
+                told.append('check')
+                super()._check_default_executor()
+
+            def create_future(self):
+                told.append('create_future')
+                return super().create_future()
+
+            def call_soon_threadsafe(self, callback, *args, context=None):
+                told.append((callback.__qualname__, len(args)))
+                return super().call_soon_threadsafe(callback, *args, context=context)
+
+        loop = Loop()
+        for _ in range(2):
+            assert loop.run_until_complete(loop.run_in_executor(None, int)) == 0
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        once = ['check', 'create_future', ('_chain_future.<locals>._set_state', 2)]
+        assert told[:6] == once * 2
+
+    def test_a_submit_that_somebody_has_replaced_is_called(self, loop, monkeypatch):
+        original = concurrent.futures.ThreadPoolExecutor.submit
+        told = []
+
+        def submit(self, fn, /, *args, **kwargs):
+            told.append((fn, args))
+            return original(self, fn, *args, **kwargs)
+
+        def run():
+            return loop.run_until_complete(loop.run_in_executor(None, int, '3'))
+
+        run()
+        monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, 'submit', submit)
+        assert run() == 3
+        monkeypatch.undo()
+        run()
+        loop._default_executor.submit = submit.__get__(loop._default_executor)
+        assert run() == 3
+        assert told == [(int, ('3',))] * 2
+
+    def test_what_somebody_has_replaced_in_asyncio_is_called(self, loop, monkeypatch):
+        told = []
+
+        def spy(original, name):
+            def spying(*args, **kwargs):
+                told.append(name)
+                return original(*args, **kwargs)
+
+            return spying
+
+        def run():
+            return loop.run_until_complete(loop.run_in_executor(None, int, '3'))
+
+        run()
+        for owner, name in (
+            (asyncio.BaseEventLoop, 'run_in_executor'),
+            (asyncio.futures, 'wrap_future'),
+        ):
+            monkeypatch.setattr(owner, name, spy(getattr(owner, name), name))
+            assert run() == 3
+            monkeypatch.undo()
+        run()
+        assert told == ['run_in_executor', 'wrap_future']
+
+
+class TestEndings:
+    """The executor ends before its work does."""
+
+    def test_shutdown_cancels(self, loop):
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        go = threading.Event()
+
+        async def main():
+            running = loop.run_in_executor(pool, go.wait)
+            waiting = [loop.run_in_executor(pool, int) for _ in range(3)]
+            pool.shutdown(wait=False, cancel_futures=True)
+            go.set()
+            assert await running
+            assert [await asyncio.wait([future]) and future.cancelled() for future in waiting]
+            with pytest.raises(RuntimeError, match='cannot schedule new futures after shutdown'):
+                loop.run_in_executor(pool, int)
+
+        loop.run_until_complete(main())
+        pool.shutdown()
+
+    def test_an_initializer_that_fails(self, loop, caplog):
+        go = threading.Event()
+
+        def fails():
+            go.wait()
+            raise KeyError
+
+        pool = concurrent.futures.ThreadPoolExecutor(1, initializer=fails)
+
+        async def main():
+            futures = [loop.run_in_executor(pool, int) for _ in range(3)]
+            go.set()
+            await asyncio.wait(futures)
+            return [type(future.exception()) for future in futures]
+
+        broken = concurrent.futures.thread.BrokenThreadPool
+        assert loop.run_until_complete(main()) == [broken] * 3
+        with pytest.raises(broken, match='not usable anymore'):
+            loop.run_in_executor(pool, int)
+        pool.shutdown()
+        caplog.clear()
+
+    def test_threads_are_made_as_needed(self, loop):
+        pool = concurrent.futures.ThreadPoolExecutor(3, thread_name_prefix='three')
+        go = threading.Event()
+        names = set()
+
+        def work():
+            go.wait()
+            names.add(threading.current_thread().name)
+
+        async def main():
+            futures = [loop.run_in_executor(pool, work) for _ in range(10)]
+            assert len(pool._threads) == 3
+            go.set()
+            await asyncio.wait(futures)
+
+        loop.run_until_complete(main())
+        pool.shutdown()
+        assert names <= {'three_0', 'three_1', 'three_2'}
+
+    def test_many_threads_and_loops_share_a_pool(self, impl):
+        pool = concurrent.futures.ThreadPoolExecutor(4)
+        results = []
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            calls = [loop.run_in_executor(pool, int, number) for number in range(100)]
+            for call in calls[::5]:
+                call.cancel()
+            results.append(await asyncio.gather(*calls, return_exceptions=True))
+
+        def run():
+            loop = impl.new_event_loop()
+            loop.run_until_complete(main())
+            loop.close()
+
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        pool.shutdown()
+        assert len(results) == 4
+        for found in results:
+            for number, result in enumerate(found):
+                is_cancelled = isinstance(result, asyncio.CancelledError)
+                assert result == number or (is_cancelled and number % 5 == 0)
+
+
 class TestToThread:
     def test_result_and_keywords(self, loop):
         async def main():

@@ -1,4 +1,4 @@
-"""sleep, gather, wait, as_completed, shield and ensure_future thousands of times: nothing grows."""
+"""The functions that wait for others, and for threads, thousands of times: nothing grows."""
 
 from __future__ import annotations
 
@@ -70,6 +70,56 @@ KINDS = {
     'shield forgotten': 'aio.shield(loop.create_future())',
     'ensure_future': 'await aio.ensure_future(Awaitable())',
     'ensure_future refused': 'await refused(call(aio.ensure_future, 3))',
+    'wrap_future': """
+        source = concurrent.futures.Future()
+        wrapper = aio.wrap_future(source)
+        source.set_result([])
+        await wrapper
+        """,
+    'wrap_future failing': """
+        source = concurrent.futures.Future()
+        wrapper = aio.wrap_future(source)
+        source.set_exception(KeyError([]))
+        await refused(wrapper)
+        """,
+    'wrap_future cancelled': """
+        source = concurrent.futures.Future()
+        await cancelled(hold(aio.wrap_future(source)))
+        assert source.cancelled()
+        """,
+    'wrap_future forgotten': 'aio.wrap_future(concurrent.futures.Future())',
+    'wrap_future refused': 'await refused(call(aio.wrap_future, []))',
+    'wrap_future of a closed loop': """
+        source = concurrent.futures.Future()
+        other = new_event_loop()
+        wrapper = aio.wrap_future(source, loop=other)
+        other.close()
+        source.set_result([])
+        """,
+    'run_coroutine_threadsafe': """
+        future = aio.run_coroutine_threadsafe(answer(), loop)
+        await asyncio.sleep(0)
+        await aio.wrap_future(future)
+        """,
+    'run_coroutine_threadsafe failing': """
+        await refused(aio.wrap_future(aio.run_coroutine_threadsafe(fail(), loop)))
+        """,
+    'run_coroutine_threadsafe cancelled': """
+        future = aio.run_coroutine_threadsafe(asyncio.sleep(9), loop)
+        await asyncio.sleep(0)
+        future.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        """,
+    'run_coroutine_threadsafe refused': """
+        await refused(call(aio.run_coroutine_threadsafe, [], loop))
+        """,
+    'to_thread': 'await aio.to_thread(int, "3", base=10)',
+    'to_thread failing': 'await refused(aio.to_thread(int, "x"))',
+    'to_thread closed': 'aio.to_thread(int, "3", base=10).close()',
+    'run_in_executor': 'await loop.run_in_executor(None, list)',
+    'run_in_executor failing': 'await refused(loop.run_in_executor(None, int, "x"))',
+    'run_in_executor cancelled': 'await cancelled(hold(loop.run_in_executor(None, list)))',
     'callbacks looked at': """
         future = loop.create_future()
         outer = aio.gather(future)
@@ -77,6 +127,12 @@ KINDS = {
         future.set_result(1)
         repr(loop._ready)
         await outer
+        source = concurrent.futures.Future()
+        wrapper = aio.wrap_future(source)
+        repr(wrapper._callbacks), repr(source._done_callbacks)
+        source.set_result(1)
+        repr(loop._ready)
+        await wrapper
         """,
     'frames looked at': """
         task = loop.create_task(aio.wait([loop.create_future()]))
@@ -89,7 +145,7 @@ KINDS = {
 }
 
 SCRIPT = """
-import gc, logging
+import concurrent.futures, gc, logging
 logging.disable()
 aio = impl.module
 
@@ -161,6 +217,7 @@ run(COUNT)
 blocks_after, live_after = state()
 assert live_after == live, (live, live_after)
 assert blocks_after - blocks < max(COUNT // 8, 400), (blocks, blocks_after)
+loop.run_until_complete(loop.shutdown_default_executor())
 loop.close()
 """
 

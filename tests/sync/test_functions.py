@@ -16,7 +16,13 @@ import weakref
 import pytest
 import support
 
-NAMES = ('sleep', 'gather', 'wait', 'as_completed', 'shield', 'ensure_future', 'create_task')
+MODULES = {
+    **dict.fromkeys(('sleep', 'gather', 'wait', 'as_completed', 'shield'), 'tasks'),
+    **dict.fromkeys(('ensure_future', 'create_task', 'run_coroutine_threadsafe'), 'tasks'),
+    'wrap_future': 'futures',
+    'to_thread': 'threads',
+}
+NAMES = tuple(MODULES)
 each_name = pytest.mark.parametrize('name', NAMES)
 MARKS = (
     inspect.iscoroutinefunction,
@@ -38,8 +44,8 @@ def test_to_inspect_it_is_what_asyncio_has(module, name):
     assert inspect.signature(function) == inspect.signature(stock)
     assert [mark(function) for mark in MARKS] == [mark(stock) for mark in MARKS]
     assert (function.__name__, function.__qualname__) == (name, name)
-    assert function.__module__ == f'{module.__name__}.tasks'
-    assert getattr(module.tasks, name) is function
+    assert function.__module__ == f'{module.__name__}.{MODULES[name]}'
+    assert getattr(getattr(module, MODULES[name]), name) is function
     assert inspect.getdoc(function)
     assert repr(function).startswith(f'<function {name} at 0x')
 
@@ -75,6 +81,9 @@ WRONG = {
     'shield': [((), {}), ((1, 2), {}), ((), {'x': 1})],
     'ensure_future': [((), {}), ((1, None), {}), ((1,), {'x': 1})],
     'create_task': [((), {}), ((1, None), {}), ((), {'name': 'x'})],
+    'wrap_future': [((), {}), ((1, None), {}), ((1,), {'x': 1})],
+    'run_coroutine_threadsafe': [((1,), {}), ((1, 2, 3), {}), ((1, 2), {'x': 1})],
+    'to_thread': [((), {}), ((), {'func': 1})],
 }
 
 
