@@ -17,6 +17,7 @@
 #include "core/state.h"
 #include "core/task.h"
 #include "core/waiter.h"
+#include "core/work.h"
 #include "net/accept.h"
 #include "net/datagram_transport.h"
 #include "net/native_protocol.h"
@@ -177,6 +178,7 @@ static PyMethodDef core_methods[] = {
     {"_set_lock_classes", core_set_lock_classes, METH_VARARGS, NULL},
     {"_set_structured", core_set_structured, METH_VARARGS, NULL},
     {"_set_eager_factory", core_set_eager_factory, METH_O, NULL},
+    {"_set_thread_pool", core_set_thread_pool, METH_VARARGS, NULL},
     {"_adopt", core_adopt, METH_O, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
@@ -204,6 +206,7 @@ core_exec(PyObject *module)
         || coroutine_method_init_type(module, state) < 0
         || awaitable_init(state) < 0
         || chain_init(state) < 0
+        || work_init_type(module, state) < 0
         || net_loop_init_type(module, state) < 0
         || accept_init(state) < 0
         || sock_op_init(state) < 0

@@ -21,6 +21,7 @@
 #include "core/future.h"
 #include "core/loop.h"
 #include "core/waiter.h"
+#include "core/work.h"
 
 /* What a waiter knows of the chain: the future at the other end, and the loops of both, None for a
    concurrent future. */
@@ -32,9 +33,8 @@ enum end_item {
 
 /* ---- a concurrent future's outcome ---- */
 
-/* Whether its class has the methods that it had at the import. Keeps the pending exception. */
-static bool
-concurrent_is_plain(core_state *state)
+bool
+chain_concurrent_is_plain(core_state *state)
 {
     PyTypeObject *type = (PyTypeObject *)state->concurrent_Future;
     class_verdict *verdict = &state->concurrent_verdict;
@@ -82,8 +82,12 @@ look_for_result(core_state *state, PyObject *future, PyObject **result)
 static int
 read_result(core_state *state, PyObject *future, PyObject **result)
 {
+    if (work_check(state, future)) {
+        *result = work_result(future);
+        return *result != NULL;
+    }
     bool is_plain = Py_IS_TYPE(future, (PyTypeObject *)state->concurrent_Future)
-                    && concurrent_is_plain(state);
+                    && chain_concurrent_is_plain(state);
     return is_plain ? look_for_result(state, future, result) : 0;
 }
 
@@ -131,6 +135,14 @@ set_loop_future(core_state *state, PyObject *future, PyObject *source)
     bool is_ours = Py_IS_TYPE(future, state->Future_type)
                    && ((Future *)future)->state != FUTURE_FINISHED;
     int found = is_ours ? read_result(state, source, &result) : 0;
+    if (found == 0 && work_check(state, source)) {
+        source = work_as_concurrent(state, source); // runs Python
+        found = source == NULL
+                    ? -1
+                    : copy_by_stock(state, state->name_copy_future_state, source, future);
+        Py_XDECREF(source);
+        return found;
+    }
     if (found == 0) {
         return copy_by_stock(state, state->name_copy_future_state, source, future);
     }
@@ -206,8 +218,8 @@ is_here(core_state *state, PyObject *loop, PyObject *other_loop)
     return running == NULL ? -1 : running == loop;
 }
 
-static int
-source_is_done(core_state *state, PyObject *end, PyObject *source)
+int
+chain_source_is_done(core_state *state, PyObject *end, PyObject *source)
 {
     PyObject *destination = PyTuple_GET_ITEM(end, END_OTHER);
     PyObject *loop = PyTuple_GET_ITEM(end, END_DESTINATION_LOOP);
@@ -239,7 +251,7 @@ source_is_done(core_state *state, PyObject *end, PyObject *source)
 static const waiter_kind source_waiter = {
     .qualname = "_chain_future.<locals>._call_set_state",
     .module = "asyncio.futures",
-    .notify = source_is_done,
+    .notify = chain_source_is_done,
 };
 
 static int
@@ -352,6 +364,20 @@ chain_futures(core_state *state, PyObject *source, PyObject *destination)
 }
 
 PyObject *
+chain_follow(core_state *state, PyObject *source, PyObject *destination)
+{
+    PyObject *loop = ((Future *)destination)->loop;
+    PyObject *source_end = PyTuple_Pack(3, destination, Py_None, loop);
+    PyObject *destination_end = PyTuple_Pack(3, source, Py_None, loop);
+    if (source_end == NULL
+        || add_waiter(state, destination, &destination_waiter, destination_end) < 0) {
+        Py_CLEAR(source_end);
+    }
+    Py_XDECREF(destination_end);
+    return source_end;
+}
+
+PyObject *
 chain_wrap(core_state *state, PyObject *object, PyObject *loop)
 {
     int kind = kind_of(state, object); // runs Python
@@ -393,8 +419,11 @@ can_look(core_state *state)
 static PyObject *
 learn_concurrent_methods(core_state *state)
 {
-    static const char *const names[] = {"done",   "cancelled",     "exception",
-                                        "result", "_get_snapshot", NULL};
+    static const char *const names[] = {
+        "done",       "cancelled",  "exception",     "result",
+        "set_result", "set_exception", "cancel",     "set_running_or_notify_cancel",
+        "__init__",   "add_done_callback", "_invoke_callbacks", "_get_snapshot", NULL,
+    };
     PyObject *methods = PyList_New(0);
     int status = methods == NULL ? -1 : can_look(state);
     for (const char *const *name = names; status > 0 && *name != NULL; name++) {

@@ -13,6 +13,8 @@
 
 #include "core/state.h"
 
+#include <stdbool.h>
+
 /* As asyncio.futures._chain_future: 0, or -1 with TypeError where one of them is no future. Runs
    Python. */
 int chain_futures(core_state *state, PyObject *source, PyObject *destination);
@@ -21,6 +23,17 @@ int chain_futures(core_state *state, PyObject *source, PyObject *destination);
    NULL. Without an exception: there is no such loop, it is in debug mode, or the object is no
    future; asyncio's own knows what to do then. Runs Python. */
 PyObject *chain_wrap(core_state *state, PyObject *object, PyObject *loop);
+
+/* Has `destination`, a future of ours that nobody else knows yet, follow a source with cancel().
+   What that gives to chain_source_is_done(), once, when it is done: a new reference or NULL. */
+PyObject *chain_follow(core_state *state, PyObject *source, PyObject *destination);
+
+/* 0 or -1. Runs Python. */
+int chain_source_is_done(core_state *state, PyObject *end, PyObject *source);
+
+/* Whether concurrent.futures.Future has the methods that it had at the import. Keeps the pending
+   exception. */
+bool chain_concurrent_is_plain(core_state *state);
 
 /* future.set_running_or_notify_cancel() of a concurrent one: 1, 0 or -1. Runs Python. */
 int chain_begin(core_state *state, PyObject *future);

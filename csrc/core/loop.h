@@ -159,13 +159,16 @@ loop_put_steal(Loop *self, PyObject *entry)
     return 0;
 }
 
-/* Wakes a loop that sleeps in another thread; safe to call at any time under the GIL. */
+/* Wakes a loop that sleeps in another thread, or has it look at the poller before it goes on; safe to
+   call at any time under the GIL. */
 static inline void
 loop_wake(Loop *self)
 {
-    self->must_poll = true;
     if (self->is_sleeping) {
         wakeup_send(&self->wakeup);
+    }
+    else {
+        self->must_poll = true;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "core/chain.h"
 #include "core/loop_methods.h"
 #include "core/stock.h"
+#include "core/work.h"
 
 /* Whether the method and function of asyncio that do the work are those of the import, or ours. */
 static bool
@@ -85,6 +86,12 @@ Loop_run_in_executor(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyOb
     if (executor == Py_None) {
         Py_DECREF(executor);
         return call_stock(self, args, nargs, kwnames);
+    }
+    int fits = work_fits(state, executor); // runs Python the first time
+    PyObject *own = fits > 0 ? work_submit(self, executor, args, nargs) : NULL;
+    if (own != NULL || PyErr_Occurred()) {
+        Py_DECREF(executor);
+        return own;
     }
     PyObject *future = submit(state, executor, args, nargs); // runs Python
     Py_DECREF(executor);

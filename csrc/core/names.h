@@ -12,9 +12,11 @@
     X(abort, "_abort")                                                                       \
     X(acquire, "acquire")                                                                    \
     X(add_done_callback, "add_done_callback")                                                \
+    X(adjust_thread_count, "_adjust_thread_count")                                           \
     X(append, "append")                                                                      \
     X(asyncio_future_blocking, "_asyncio_future_blocking")                                   \
     X(attach, "_attach")                                                                     \
+    X(broken, "_broken")                                                                     \
     X(buffer_updated, "buffer_updated")                                                      \
     X(call_at, "call_at")                                                                    \
     X(call_connection_lost, "_call_connection_lost")                                         \
@@ -33,6 +35,7 @@
     X(check_default_executor, "_check_default_executor")                                     \
     X(check_thread, "_check_thread")                                                         \
     X(close, "close")                                                                        \
+    X(cond, "_cond")                                                                         \
     X(connection_lost, "connection_lost")                                                    \
     X(connection_made, "connection_made")                                                    \
     X(context, "context")                                                                    \
@@ -68,12 +71,15 @@
     X(get_loop, "get_loop")                                                                  \
     X(getaddrinfo, "getaddrinfo")                                                            \
     X(getnameinfo, "getnameinfo")                                                            \
+    X(global_shutdown_lock, "_global_shutdown_lock")                                         \
     X(handle, "handle")                                                                      \
     X(handle_timeout, "_handle_timeout")                                                     \
+    X(idle_semaphore, "_idle_semaphore")                                                     \
     X(is_base_error, "_is_base_error")                                                       \
     X(is_closed, "is_closed")                                                                \
     X(is_closing, "is_closing")                                                              \
     X(is_running, "is_running")                                                              \
+    X(lock_attribute, "_lock")                                                               \
     X(locked, "locked")                                                                      \
     X(log_destroy_pending, "_log_destroy_pending")                                           \
     X(loop, "loop")                                                                          \
@@ -94,11 +100,13 @@
     X(pipe, "pipe")                                                                          \
     X(popleft, "popleft")                                                                    \
     X(protocol, "protocol")                                                                  \
+    X(put, "put")                                                                            \
     X(read_ready, "_read_ready")                                                             \
     X(recvfrom, "recvfrom")                                                                  \
     X(release, "release")                                                                    \
     X(remove, "remove")                                                                      \
     X(remove_done_callback, "remove_done_callback")                                          \
+    X(resolve_work_item_task, "_resolve_work_item_task")                                     \
     X(result, "result")                                                                      \
     X(result_attribute, "_result")                                                           \
     X(resume_reading, "resume_reading")                                                      \
@@ -114,6 +122,8 @@
     X(set_result, "set_result")                                                              \
     X(set_running_or_notify_cancel, "set_running_or_notify_cancel")                          \
     X(set_transport, "set_transport")                                                        \
+    X(shutdown, "_shutdown")                                                                 \
+    X(shutdown_lock, "_shutdown_lock")                                                       \
     X(slow_callback_duration, "slow_callback_duration")                                      \
     X(socket, "socket")                                                                      \
     X(sockname, "sockname")                                                                  \
@@ -131,7 +141,9 @@
     X(transport, "transport")                                                                \
     X(transports, "_transports")                                                             \
     X(uncancel, "uncancel")                                                                  \
+    X(value, "_value")                                                                       \
     X(wake_maker, "_wake_maker")                                                             \
+    X(work_queue, "_work_queue")                                                             \
     X(wrap_future, "wrap_future")                                                            \
     X(write, "write")                                                                        \
     X(write_ready, "_write_ready")                                                           \
@@ -156,6 +168,8 @@
     X(stock_chain_future, "asyncio.futures", "_chain_future")                                \
     X(stock_wrap_future, "asyncio.futures", "wrap_future")                                   \
     X(concurrent_Future, "concurrent.futures", "Future")                                     \
+    X(concurrent_InvalidStateError, "concurrent.futures", "InvalidStateError")               \
+    X(concurrent_LOGGER, "concurrent.futures._base", "LOGGER")                               \
     X(partial, "functools", "partial")                                                       \
     X(format_handle, "asyncio.base_events", "_format_handle")                                \
     X(base_events_namespace, "asyncio.base_events", "__dict__")                              \

@@ -138,6 +138,8 @@ state_init(core_state *state)
     X(Loop_is_closed) X(Loop_call_at) X(Loop_time) X(Loop_get_debug) X(sock_op_ready)        \
     X(coroutine_types) X(current_tasks) X(swap_current_task) X(enter_task) X(leave_task)     \
     X(context_vars_type) X(no_context_vars) X(Lock_type) X(Event_type) X(Condition_type)     \
+    X(Work_type) X(pool_type) X(pool_submit) X(pool_adjust) X(pool_item_type)                \
+    X(pool_namespace) X(pool_semaphore_type) X(pool_queue_type)                              \
     X(Semaphore_type) X(BoundedSemaphore_type) X(Barrier_type) X(Queue_type)                 \
     X(LifoQueue_type) X(PriorityQueue_type) X(Lock_class) X(Event_class)                     \
     X(Condition_class) X(Loop_create_future) X(Loop_create_task)                             \

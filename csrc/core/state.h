@@ -75,6 +75,7 @@ typedef struct {
     PyTypeObject *GatheringFuture_type;
     PyTypeObject *AsCompleted_type;
     PyTypeObject *Shield_type;
+    PyTypeObject *Work_type;
     PyTypeObject *Handle_type;
     PyTypeObject *TimerHandle_type;
     PyTypeObject *NetLoop_type;
@@ -160,6 +161,18 @@ typedef struct {
     bool chain_asks_running_loop; /* whether it is the loop's own thread: 3.14 on */
     PyObject *concurrent_methods; /* (name, what concurrent.futures.Future had under it), ... */
     class_verdict concurrent_verdict;
+
+    /* core/work.c: what pyasync/_thread_pool.py knows of thread pools; NULL before it was asked, and
+       where it does not know them. */
+    bool pool_is_asked;
+    bool pool_resolves_tasks;     /* an executor has _resolve_work_item_task(): 3.14 on */
+    PyObject *pool_type;          /* ThreadPoolExecutor */
+    PyObject *pool_submit;        /* its functions at that time */
+    PyObject *pool_adjust;
+    PyObject *pool_item_type;     /* concurrent.futures.thread._WorkItem, and its module's names */
+    PyObject *pool_namespace;
+    PyObject *pool_semaphore_type;
+    PyObject *pool_queue_type;
 
     /* csrc/sync: Python's classes over our types, what each has under the names that matter
        (sync/sync_object.h), and how the running version does it. */

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import re
 import sys
 import threading
+import time
+import traceback
 
 import pytest
 import support
@@ -372,6 +375,291 @@ class TestEndings:
             for number, result in enumerate(found):
                 is_cancelled = isinstance(result, asyncio.CancelledError)
                 assert result == number or (is_cancelled and number % 5 == 0)
+
+
+class Pool(concurrent.futures.ThreadPoolExecutor):
+    """A subclass that changes nothing, and gets its work as any executor does."""
+
+
+@pytest.fixture(params=[concurrent.futures.ThreadPoolExecutor, Pool], ids=['pool', 'subclass'])
+def pool(request):
+    """A pool with one thread, which has worked before."""
+    pool = request.param(1, thread_name_prefix='own')
+    pool.submit(int).result()
+    until_idle(pool)
+    yield pool
+    pool.shutdown()
+
+
+def until_idle(pool):
+    """Until a thread has said that it waits for work: then a loop may give it some by itself."""
+    deadline = time.monotonic() + 30
+    while not pool._idle_semaphore._value:
+        assert time.monotonic() < deadline
+        time.sleep(0)
+
+
+@pytest.fixture
+def busy(pool):
+    """What lets the pool's thread go on, once it has work. What comes then, waits in the queue."""
+    go, started = threading.Event(), threading.Event()
+    until_idle(pool)
+    pool.submit(lambda: (started.set(), go.wait()))
+    started.wait()
+    # The pool believes that another thread is idle.
+    pool._idle_semaphore.release()
+    yield go
+    go.set()
+
+
+def frames(error):
+    """Where its traceback leads through in the thread."""
+    found = [(f.filename, f.lineno, f.name) for f in traceback.extract_tb(error.__traceback__)]
+    return [frame for frame in found if frame[2] in ('run', 'fails')]
+
+
+class TestAnIdleThread:
+    """A loop may give a thread that waits for work its work by itself."""
+
+    def test_result(self, loop, pool):
+        async def main():
+            for args in ((), ('3',), ('11', 2)):
+                until_idle(pool)
+                yield await loop.run_in_executor(pool, int, *args)
+            yield (await loop.run_in_executor(pool, threading.current_thread)).name
+
+        async def collect():
+            return [each async for each in main()]
+
+        assert loop.run_until_complete(collect()) == [0, 3, 3, 'own_0']
+
+    @pytest.mark.parametrize(
+        'error',
+        [
+            KeyError(1),
+            SystemExit(2),
+            concurrent.futures.CancelledError('c'),
+            concurrent.futures.InvalidStateError('i'),
+            asyncio.CancelledError('a'),
+            ExceptionGroup('g', [KeyError()]),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_exception(self, loop, pool, error):
+        def fails():
+            raise type(error)(*error.args)
+
+        async def main():
+            try:
+                await loop.run_in_executor(pool, fails)
+            except BaseException as caught:
+                return caught
+
+        with pytest.raises(type(error)) as expected:
+            pool.submit(fails).result()
+        until_idle(pool)
+        caught = loop.run_until_complete(main())
+        assert type(caught).__name__ == type(error).__name__
+        assert caught.args == error.args
+        is_copied = isinstance(error, concurrent.futures.InvalidStateError)
+        if not is_copied and type(error) is not concurrent.futures.CancelledError:
+            assert len(frames(caught)) > 1
+            assert frames(caught) == frames(expected.value)
+        caught.__traceback__ = expected.value.__traceback__ = None
+
+    def test_stop_iteration(self, loop, pool):
+        def fails():
+            raise StopIteration(1)
+
+        future = loop.run_in_executor(pool, fails)
+        support.run_until(loop, lambda: future.done() or loop.reports)
+        if sys.version_info < (3, 13):
+            (report,) = loop.reports
+            assert isinstance(report['exception'], TypeError)
+            assert report['message'].startswith('Exception in callback _chain_future.<locals>._set')
+            loop.reports.clear()
+            future.cancel()
+            support.run_once(loop)
+        else:
+            assert isinstance(future.exception().__cause__, StopIteration)
+
+    def test_context(self, loop, pool):
+        var = contextvars.ContextVar('var', default=0)
+        var.set(1)
+        assert loop.run_until_complete(loop.run_in_executor(pool, var.get)) == 0
+
+    def test_cancel_before_it_starts(self, loop, pool, busy):
+        ran = []
+        future = loop.run_in_executor(pool, ran.append, 1)
+        assert pool._work_queue.qsize() == 1
+        future.cancel('message')
+        support.run_once(loop)
+        with pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(future)
+        busy.set()
+        pool.shutdown()
+        assert ran == []
+
+    def test_cancel_while_it_runs(self, loop, pool):
+        go, started = threading.Event(), threading.Event()
+        future = loop.run_in_executor(pool, lambda: (started.set(), go.wait()))
+        started.wait()
+        future.cancel()
+        support.run_once(loop)
+        go.set()
+        pool.shutdown()
+        support.run_once(loop)
+        assert future.cancelled()
+
+    def test_shutdown_cancels(self, loop, pool, busy):
+        future = loop.run_in_executor(pool, int)
+        pool.shutdown(wait=False, cancel_futures=True)
+        busy.set()
+        support.run_until(loop, future.done)
+        assert future.cancelled()
+        with pytest.raises(RuntimeError, match=r'^cannot schedule new futures after shutdown$'):
+            loop.run_in_executor(pool, int)
+
+    def test_an_initializer_that_fails(self, loop, caplog):
+        go = threading.Event()
+
+        def fails():
+            go.wait()
+            raise KeyError
+
+        pool = concurrent.futures.ThreadPoolExecutor(1, initializer=fails)
+        pool.submit(int)
+        pool._idle_semaphore.release()
+        future = loop.run_in_executor(pool, int)
+        go.set()
+        support.run_until(loop, future.done)
+        broken = concurrent.futures.thread.BrokenThreadPool
+        assert isinstance(future.exception(), broken)
+        pool.shutdown()
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        pool.submit(int).result()
+        until_idle(pool)
+        pool._broken = 'of itself'
+        with pytest.raises(broken, match='of itself'):
+            loop.run_in_executor(pool, int)
+        pool.shutdown()
+        caplog.clear()
+
+    def test_the_interpreter_ends(self, loop, pool, monkeypatch):
+        monkeypatch.setattr(concurrent.futures.thread, '_shutdown', True)
+        with pytest.raises(RuntimeError, match='new futures after interpreter shutdown'):
+            loop.run_in_executor(pool, int)
+        monkeypatch.undo()
+
+    @pytest.mark.parametrize('cancels', [False, True])
+    def test_the_loop_is_closed_before(self, impl, pool, busy, cancels, caplog):
+        loop = impl.new_event_loop()
+        future = loop.run_in_executor(pool, int)
+        if cancels:
+            future.cancel()
+        loop.close()
+        busy.set()
+        pool.shutdown()
+        assert future.cancelled() == cancels
+        assert not caplog.records
+
+    def test_how_it_shows(self, loop, pool, busy):
+        future = loop.run_in_executor(pool, int)
+        check = re.escape('_chain_future.<locals>._call_check_cancel()')
+        assert re.fullmatch(rf'<Future pending cb=\[{check} at .*futures.py:\d+\]>', repr(future))
+        source = pool._work_queue.get_nowait()
+        shown = repr(source.future)
+        assert re.fullmatch(r'<Future at 0x[0-9a-f]+ state=pending>', shown)
+        pool._work_queue.put(source)
+        busy.set()
+        pool.shutdown()
+        assert repr(source.future) == shown.replace('pending', 'finished returned int')
+        (handle,) = (h for h in loop._ready if '_read_from_self' not in repr(h))
+        assert re.fullmatch(
+            r'<(_ThreadSafe)?Handle _chain_future.<locals>._set_state\(.*\)'
+            r' at .*futures.py:\d+>',
+            repr(handle),
+        )
+        assert loop.run_until_complete(future) == 0
+
+    def test_a_loop_that_cannot_be_told(self, impl, pool, busy, caplog):
+        class Loop(impl.EventLoop):
+            def call_soon_threadsafe(self, callback, *args, context=None):
+                raise KeyError('not now')
+
+        loop = Loop()
+        loop.run_in_executor(pool, int)
+        busy.set()
+        pool.shutdown()
+        loop.close()
+        (record,) = caplog.records
+        assert record.name == 'concurrent.futures'
+        assert re.fullmatch(
+            r'exception calling callback for <Future at 0x[0-9a-f]+ state=finished returned int>',
+            record.message,
+        )
+        assert record.exc_info[0] is KeyError
+        caplog.clear()
+
+    @pytest.mark.parametrize(
+        ('owner', 'name'),
+        [
+            (concurrent.futures.ThreadPoolExecutor, '_adjust_thread_count'),
+            (concurrent.futures.Future, 'set_result'),
+            (concurrent.futures.Future, 'set_running_or_notify_cancel'),
+            (concurrent.futures.Future, 'add_done_callback'),
+        ],
+    )
+    def test_what_somebody_has_replaced_is_called(self, loop, pool, monkeypatch, owner, name):
+        original, told = getattr(owner, name), []
+
+        def spy(self, *args):
+            told.append(name)
+            return original(self, *args)
+
+        def run():
+            until_idle(pool)
+            return loop.run_until_complete(loop.run_in_executor(pool, int))
+
+        run()
+        monkeypatch.setattr(owner, name, spy)
+        assert run() == 0
+        monkeypatch.undo()
+        run()
+        assert told == [name]
+
+    @pytest.mark.ours
+    def test_this_version_is_known(self, loop, pool, busy):
+        """Of a plain pool the work goes without a concurrent.futures.Future."""
+        future = loop.run_in_executor(pool, int)
+        item = pool._work_queue.get_nowait()
+        is_plain = type(pool) is concurrent.futures.ThreadPoolExecutor
+        assert isinstance(item.future, concurrent.futures.Future) != is_plain
+        pool._work_queue.put(item)
+        busy.set()
+        assert loop.run_until_complete(future) == 0
+
+    def test_a_version_that_is_not_known(self, impl):
+        out, err = support.run_script(
+            impl,
+            """
+            import concurrent.futures.thread as thread
+            class Other(thread._WorkItem):
+                def run(self, *args):
+                    print("run", type(self.future).__name__)
+                    super().run(*args)
+            thread._WorkItem = Other
+            async def main():
+                loop = asyncio.get_running_loop()
+                for number in range(3):
+                    print(await loop.run_in_executor(None, int, str(number)))
+                await loop.shutdown_default_executor()
+            loop = new_event_loop()
+            loop.run_until_complete(main())
+            loop.close()
+            """,
+        )
+        assert (out, err) == (''.join(f'run Future\n{number}\n' for number in range(3)), '')
 
 
 class TestToThread:

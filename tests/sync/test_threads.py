@@ -530,7 +530,11 @@ def test_a_coroutine_of_another_thread(aio, loop):
             lambda: fail(StopAsyncIteration(1)),
         ):
             found = []
-            elsewhere(lambda: found.append(t.aio.run_coroutine_threadsafe(make(), t.loop)))  # noqa: B023
+
+            def submit(make=make, found=found):
+                found.append(t.aio.run_coroutine_threadsafe(make(), t.loop))
+
+            elsewhere(submit)
             t(type(found[0]).__name__, found[0].done())
             await until_done(found[0])
             t(*outcome(found[0]))
@@ -664,7 +668,7 @@ def test_a_call_in_a_thread(aio, loop):
         t(await t.aio.to_thread(call, 1, 2, a=3, func=4, self=5))
         t(await t.aio.to_thread(variable.get), variable.get())
         await t.attempt(t.aio.to_thread(3))
-        await t.attempt(t.aio.to_thread(call, **{'loop': 1}))
+        await t.attempt(t.aio.to_thread(call, loop=1))
         await t.loop.shutdown_default_executor()
         await t.attempt(t.aio.to_thread(call))
 
