@@ -205,7 +205,7 @@ def test_unittest_leaves_a_context_that_it_entered(module):
     assert repr(left[0]) == '<Timeout [finished]>'
 
 
-@pytest.mark.parametrize('name', ['sleep', 'wait'])
+@pytest.mark.parametrize('name', ['sleep', 'wait', 'to_thread'])
 def test_a_call_is_a_coroutine_that_wants_to_be_awaited(module, name):
     coroutine = getattr(module, name)(1)
     assert asyncio.iscoroutine(coroutine)
