@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_SECONDS = 10  # for connections that are open when the service is to end
 PAUSE_SECONDS = 0.1  # before a worker that died is started again
 
@@ -31,9 +32,17 @@ def say(line):
 def stop_at_signals():
     """An event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+async def asked_to_end(stop):
+    """Wait for that event. Further signals are left alone from then on: the end has begun."""
+    await stop.wait()
+    # A worker gets two where a terminal sends them to the parent as well. The second one must not
+    # find the loop half closed, where the interpreter complains, or no handler any more.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
 # ------------------------------------------------------------------ a worker
@@ -65,7 +74,7 @@ async def work(port):
 
     server = await asyncio.start_server(connected, '127.0.0.1', port, reuse_port=True)
     say(f'worker {os.getpid()} serves')
-    await stop.wait()
+    await asked_to_end(stop)
     server.close()
     loop.remove_reader(multiprocessing.parent_process().sentinel)
     say(f'worker {os.getpid()} ends, open connections: {len(connections)}')
@@ -119,7 +128,7 @@ async def serve(port, workers):
         port = reserved.getsockname()[1]
         say(f'port {port}')
         kept = [asyncio.create_task(keep_working(port)) for _ in range(workers)]
-        await stop.wait()
+        await asked_to_end(stop)
         for task in kept:
             task.cancel()
         await asyncio.wait(kept)
