@@ -8,9 +8,11 @@ No selector, self-pipe or queue of the inherited class is ever made or used.
 import _asyncio
 import asyncio
 import collections.abc
+import contextlib
 import gc
 import os
 import selectors
+import signal
 import socket
 import sys
 import threading
@@ -245,6 +247,11 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
 
     def _close_self_pipe(self):
         if self._csock is not None:
+            if self._signal_handlers and not sys.is_finalizing():
+                # They are given back after this: the interpreter would complain of a signal that
+                # comes in between and has a closed socket to be written to.
+                with contextlib.suppress(ValueError):  # another thread, told so by close()
+                    signal.set_wakeup_fd(-1)
             super()._close_self_pipe()
 
     def add_signal_handler(self, sig, callback, *args):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -126,6 +127,21 @@ class TestAddSignalHandler:
         loop = impl.new_event_loop()
         loop.add_signal_handler(signal.SIGUSR1, print)
         loop.close()
+        assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+    @pytest.mark.ours  # stock: the interpreter reports that it cannot write to a closed socket
+    def test_while_it_closes(self, impl, monkeypatch):
+        class Closing(impl.EventLoop):
+            def _close_self_pipe(self):
+                super()._close_self_pipe()
+                send()
+
+        reports = []
+        monkeypatch.setattr(sys, 'unraisablehook', reports.append)
+        loop = Closing()
+        loop.add_signal_handler(signal.SIGUSR1, print)
+        loop.close()
+        assert reports == []
         assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
 
     @pytest.mark.parametrize('bad', [-1, 0, 10_000])
