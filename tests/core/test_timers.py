@@ -339,10 +339,13 @@ class TestRealClock:
         return len(seen)
 
     def test_sleeping_loop_uses_no_processor(self, loop):
-        loop.call_later(0.05, loop.stop)
-        before = time.thread_time()
-        loop.run_forever()
-        assert time.thread_time() - before < 0.02
+        used = []
+        for _ in range(3):  # a virtual processor's time may count while its host runs others
+            loop.call_later(0.05, loop.stop)
+            before = time.thread_time()
+            loop.run_forever()
+            used.append(time.thread_time() - before)
+        assert min(used) < 0.02
 
     def test_order_of_distinct_deadlines(self, loop):
         order, now = [], loop.time()

@@ -490,9 +490,12 @@ class TestMuch:
             assert transport.get_write_buffer_size() == 10_000_000
             assert protocol.calls == ['made', 'pause']
             # The loop sleeps meanwhile: what cannot be written costs nothing.
-            used = time.process_time()
-            await asyncio.sleep(0.05)
-            assert time.process_time() - used < 0.04
+            used = []
+            for _ in range(3):  # a virtual processor's time may count while its host runs others
+                before = time.process_time()
+                await asyncio.sleep(0.05)
+                used.append(time.process_time() - before)
+            assert min(used) < 0.04
             transport.close()
             await iterations()
             assert protocol.calls == ['made', 'pause']

@@ -9,7 +9,7 @@ import ssl
 import sys
 
 import pytest
-from net.support import BufferedRecorder, Recorder, fill, iterations, receive_all, reset
+from net.support import LIMIT, BufferedRecorder, Recorder, fill, iterations, receive_all, reset
 from net.tls_support import (
     both_sides,
     both_versions,
@@ -355,7 +355,7 @@ class TestShutdownTimeout:
 
     async def test_in_time(self, loop):
         protocol = Recorder()
-        async with secured(protocol, ssl_shutdown_timeout=0.5) as (transport, peer):
+        async with secured(protocol, ssl_shutdown_timeout=LIMIT) as (transport, peer):
             transport.close()
             assert await peer.read() == b''
             await peer.unwrap()

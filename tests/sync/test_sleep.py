@@ -57,7 +57,12 @@ async def test_sleepers_wake_in_the_order_of_their_times(aio, loop):
     async def child(delay):
         seen.append(await aio.sleep(delay, delay))
 
-    await asyncio.gather(*[child(delay) for delay in (0.003, 0.001, 0.002)])
+    now = loop.time()
+    loop.time = lambda: now  # they begin at the same time
+    tasks = [loop.create_task(child(delay)) for delay in (0.003, 0.001, 0.002)]
+    await asyncio.sleep(0)
+    del loop.time
+    await asyncio.gather(*tasks)
     assert seen == [0.001, 0.002, 0.003]
 
 
@@ -91,7 +96,7 @@ async def test_cancelled_at_once_and_while_it_sleeps(aio, loop, delay):
 
 async def test_the_future_may_be_cancelled_or_done_by_others(aio, loop):
     for finish in (lambda future: future.cancel(), lambda future: future.set_result('early')):
-        task = loop.create_task(aio.sleep(0.001))
+        task = loop.create_task(aio.sleep(3600))
         await asyncio.sleep(0)
         finish(task._fut_waiter)
         await asyncio.wait([task])
