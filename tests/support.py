@@ -10,9 +10,11 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import time
 
 TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
+LIMIT = 300  # Seconds: a process that takes longer hangs, on a slow and busy machine, too.
 STOCK_ONLY = os.environ.get('PYASYNC_TESTS_STOCK_ONLY') == '1'
 
 
@@ -126,6 +128,8 @@ def run_until(loop, condition, limit: int = 10_000) -> int:
         if condition():
             return count
         run_once(loop)
+        if count > limit // 10:
+            time.sleep(0.001)  # a thread or another process has to come first
     raise AssertionError(f'not so after {limit} iterations: {condition}')
 
 
@@ -192,11 +196,11 @@ def start_script(impl, code: str, *arguments: str, options: tuple[str, ...] = ()
     return subprocess.Popen(command, env=script_environment(), text=True, **kwargs)
 
 
-def run_script(impl, code: str, *arguments: str, status: int = 0, timeout: float = 60, **kwargs):
+def run_script(impl, code: str, *arguments: str, status: int = 0, **kwargs):
     """Run code in a child interpreter; answers (stdout, stderr) once the status is as expected."""
     with start_script(impl, code, *arguments, **kwargs) as child:
         try:
-            out, err = child.communicate(timeout=timeout)
+            out, err = child.communicate(timeout=LIMIT)
         except subprocess.TimeoutExpired:
             child.kill()
             out, err = child.communicate()

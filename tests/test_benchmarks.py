@@ -43,7 +43,9 @@ asyncio.run(main())
 
 def run(*arguments):
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=support.LIMIT
+    )
 
 
 def drive(expression, depth=1, tls=False, mode='stream'):

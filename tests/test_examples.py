@@ -33,7 +33,7 @@ def test_output(impl, name):
         env=support.script_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=support.LIMIT,
     )
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout == EXPECTED[name]

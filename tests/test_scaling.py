@@ -45,7 +45,7 @@ def lines_until(process, pattern, count=1):
     """Read what it writes until `count` lines match; answers their groups."""
     found, seen = [], []
     while len(found) < count:
-        assert select.select([process.stdout], [], [], 60)[0], f'hangs after {seen}'
+        assert select.select([process.stdout], [], [], support.LIMIT)[0], f'hangs after {seen}'
         line = process.stdout.readline().decode()
         assert line, f'ended after {seen}'
         seen.append(line)
@@ -60,7 +60,7 @@ def needs(*names):
 
 
 def ends_well(process):
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=support.LIMIT)
     assert process.returncode == 0, out.decode()
     assert 'Traceback' not in out.decode(), out.decode()
     return out.decode()
@@ -137,7 +137,7 @@ def test_reuse_port_workers_end_with_their_parent(impl):
         port_and_pids(process, 2)
         process.kill()
         # Its output ends when the last of them has.
-        process.communicate(timeout=60)
+        process.communicate(timeout=support.LIMIT)
 
 
 # ------------------------------------------------------------------ ASGI workers
@@ -162,16 +162,22 @@ def get(port):
     return int(pid), kind
 
 
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as sock:
-        return sock.getsockname()[1]
+@contextlib.contextmanager
+def reserved_port():
+    """A port that nobody else is given meanwhile; a server that sets SO_REUSEADDR can bind it."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(('127.0.0.1', 0))
+        yield sock.getsockname()[1]
 
 
 def test_uvicorn_workers():
     needs('uvicorn')
-    port = free_port()
-    options = ['--loop', 'pyasync:new_event_loop', '--workers', '2', '--port', str(port)]
-    with started('-m', 'uvicorn', '--app-dir', '.', *options, 'asgi_workers:app') as process:
+    command = ['-m', 'uvicorn', '--app-dir', '.', '--loop', 'pyasync:new_event_loop']
+    with (
+        reserved_port() as port,
+        started(*command, '--workers', '2', '--port', str(port), 'asgi_workers:app') as process,
+    ):
         found = lines_until(process, r'Started server process \[(\d+)\]', 2)
         lines_until(process, r'Application startup complete', 1)
         pids = [int(pid) for (pid,) in found]
@@ -194,11 +200,13 @@ GUNICORN = {
 
 @pytest.mark.parametrize('way', GUNICORN)
 def test_gunicorn_workers(way):
-    command, needed = GUNICORN[way]
+    [*command], needed = GUNICORN[way]
     needs('gunicorn', *needed)
-    port = free_port()
-    options = ['--bind', f'127.0.0.1:{port}', '--workers', '2', '--no-control-socket']
-    with started(*command, *options, 'asgi_workers:app') as process:
+    command += ['--workers', '2', '--no-control-socket']
+    with (
+        reserved_port() as port,
+        started(*command, '--bind', f'127.0.0.1:{port}', 'asgi_workers:app') as process,
+    ):
         found = lines_until(process, r'Booting worker with pid: (\d+)', 2)
         pids = [int(pid) for (pid,) in found]
         assert workers_of(get, port, pids) == {LOOPS[True]}
@@ -217,7 +225,7 @@ def dask_example(*command):
         cwd=EXAMPLES,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=support.LIMIT,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

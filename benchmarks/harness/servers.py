@@ -52,8 +52,11 @@ class Server:
             user = pwd.getpwnam('nobody')
             os.chown(self.directory, user.pw_uid, user.pw_gid)
             self.options |= {'user': user.pw_uid, 'group': user.pw_gid, 'extra_groups': []}
-        with socket.create_server(('127.0.0.1', 0)) as listener:
-            self.port = listener.getsockname()[1]
+        # Never listening, it keeps others from being given the port; servers set SO_REUSEADDR too.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(('127.0.0.1', 0))
+        self.port = self._reserved.getsockname()[1]
 
     def run(self, program: str, *arguments: str, given: str = '') -> None:
         """Run a program that prepares the directory, with what its input gives it."""
@@ -82,6 +85,7 @@ class Server:
         """End it and remove its directory."""
         self.keeper.stdin.close()
         self.keeper.wait()
+        self._reserved.close()
 
 
 def postgres(certificate: str | None = None) -> Server:

@@ -7,8 +7,8 @@ import textwrap
 import support
 
 
-def check(impl, script, code, count, **options):
+def check(impl, script, code, count):
     """Run a script with the code where it has KIND, and the count where it has COUNT."""
     body = textwrap.indent(textwrap.dedent(code).strip(), '    ')
     script = script.replace('COUNT', str(count)).replace('    KIND', body)
-    support.run_script(impl, script, options=('-W', 'ignore'), **options)
+    support.run_script(impl, script, options=('-W', 'ignore'))

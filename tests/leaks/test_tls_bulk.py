@@ -135,7 +135,7 @@ def script(code):
 
 
 def test_100_megabytes_both_ways_at_once(impl):
-    support.run_script(impl, script(BOTH_WAYS), timeout=120)
+    support.run_script(impl, script(BOTH_WAYS))
 
 
 @pytest.mark.ours

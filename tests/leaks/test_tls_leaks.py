@@ -268,4 +268,4 @@ def test_nothing_grows(impl, kind):
     """A tenth of COUNT for most kinds, and fewer on stock: that shows the script is right."""
     count = COUNT if kind == 'closed by us' else COUNT // 10
     script = SCRIPT.replace('CERTIFICATES', str(CERTIFICATES))
-    check(impl, script, KINDS[kind], count if impl.ours else COUNT // 20, timeout=300)
+    check(impl, script, KINDS[kind], count if impl.ours else COUNT // 20)

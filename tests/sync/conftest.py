@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import support
 
-LIMIT = 30
+LIMIT = 60
 KINDS = ['asyncio'] if support.STOCK_ONLY else ['asyncio', 'pyasync', 'pyasync on a stock loop']
 
 
