@@ -86,7 +86,7 @@ def result_of(program):
     """(exit status, standard output, standard error) of a program, as normal() has them."""
     with program:
         try:
-            out, err = program.communicate(timeout=100)
+            out, err = program.communicate(timeout=support.LIMIT)
         except subprocess.TimeoutExpired:
             program.kill()
             out, err = program.communicate()

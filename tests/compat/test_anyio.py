@@ -334,8 +334,10 @@ def test_threads_processes_and_signals():
                 group.start_soon(anyio.to_thread.run_sync, until_cancelled, entered)
                 await entered.wait()
                 group.cancel_scope.cancel()
+            late = threading.Event()
             with anyio.move_on_after(0.001) as scope:
-                await anyio.to_thread.run_sync(threading.Event().wait, 0.05, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(late.wait, abandon_on_cancel=True)
+            late.set()
             seen.append(scope.cancelled_caught)
 
         async def portals():

@@ -139,9 +139,13 @@ async def main():
     seen.append(await (await listening.execute('SELECT 1')).fetchone())
     waiting = asyncio.wait_for(listening.execute('SELECT pg_sleep(60)'), 0.02)
     seen.append(await failure(waiting))
-    await listening.execute('SET statement_timeout = 20')
-    seen.append(await failure(listening.execute('SELECT pg_sleep(60)')))
-    await listening.execute('SET statement_timeout = 0')
+    try:
+        async with listening.transaction():
+            # The transaction's alone: what resets it is no statement, which could be too late.
+            await listening.execute('SET LOCAL statement_timeout = 20')
+            await listening.execute('SELECT pg_sleep(60)')
+    except psycopg.errors.QueryCanceled as exc:
+        seen.append(told(exc))
     try:
         async with asyncio.timeout(0.02):
             await listening.execute('SELECT pg_sleep(60)')
