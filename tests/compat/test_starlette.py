@@ -52,6 +52,7 @@ async def stream(request):
                 yield f'{number}' * 1000
                 await asyncio.sleep(0)
             if 'endless' in request.query_params:
+                endless.set()
                 await asyncio.sleep(60)
         finally:
             gone.set()
@@ -134,6 +135,7 @@ async def talk(address):
         async with client.stream('GET', '/stream?endless=1') as answer:
             async for part in answer.aiter_bytes():
                 break
+            await endless.wait()  # a generator that is left at a yield is closed by the collector
         await gone.wait()
     async with connect(f'ws://{address}/socket', subprotocols=['words']) as socket:
         await socket.send('words')
@@ -142,8 +144,8 @@ async def talk(address):
     return answers_seen
 
 async def main():
-    global gone, left
-    gone, left = asyncio.Event(), asyncio.Event()
+    global gone, left, endless
+    gone, left, endless = asyncio.Event(), asyncio.Event(), asyncio.Event()
     with tempfile.TemporaryDirectory() as folder:
         with open(f'{folder}/file.txt', 'w') as file:
             file.write('file ' * 50_000)
