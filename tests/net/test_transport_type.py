@@ -263,7 +263,9 @@ class TestPrivate:
     """What libraries read though it is private."""
 
     @pytest.mark.ours
-    @pytest.mark.parametrize('name', ['_buffer', '_closing', '_protocol', '_paused', '_extra', '_loop'])
+    @pytest.mark.parametrize(
+        'name', ['_buffer', '_closing', '_protocol', '_paused', '_extra', '_loop']
+    )
     async def test_what_asyncio_keeps_for_itself_is_only_read(self, loop, name):
         async with connected(Recorder()) as (transport, _):
             value = getattr(transport, name)

@@ -66,7 +66,7 @@ async def test_names(aio):
 
 def test_without_a_running_loop_it_is_refused(aio):
     coroutine = answer()
-    with pytest.raises(RuntimeError, match='^no running event loop$'):
+    with pytest.raises(RuntimeError, match=r'^no running event loop$'):
         aio.create_task(coroutine)
     coroutine.close()
 
