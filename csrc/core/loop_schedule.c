@@ -12,6 +12,7 @@
 #include "core/handle.h"
 #include "core/loop_methods.h"
 #include "core/namespace.h"
+#include "core/stock.h"
 #include "core/task.h"
 
 int
@@ -56,25 +57,6 @@ check_in_debug(Loop *self, PyObject *callback, const char *method, bool check_th
     return loop_debug_is_plain_off(self)
                ? 0
                : check_in_debug_slow(self, callback, method, check_thread);
-}
-
-/* asyncio's own method, called on this loop with the arguments of ours. Runs Python. */
-static PyObject *
-call_stock(PyObject *function, Loop *self, PyObject *const *args, Py_ssize_t nargs,
-           PyObject *kwnames)
-{
-    Py_ssize_t total = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
-    PyObject **stack = PyMem_New(PyObject *, total + 1);
-    if (stack == NULL) {
-        return PyErr_NoMemory();
-    }
-    stack[0] = (PyObject *)self;
-    for (Py_ssize_t i = 0; i < total; i++) {
-        stack[i + 1] = args[i];
-    }
-    PyObject *answer = PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames);
-    PyMem_Free(stack);
-    return answer;
 }
 
 static PyObject *
@@ -231,7 +213,7 @@ Loop_call_later(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject 
     PyObject *delay = bound.leading[0];
     bool is_plain = PyFloat_CheckExact(delay) || PyLong_CheckExact(delay);
     if (!is_plain || !loop_is_direct(self) || !self->call_at_is_ours) {
-        return call_stock(self->state->stock_call_later, self, args, nargs, kwnames);
+        return stock_call_function(self->state->stock_call_later, op, args, nargs, kwnames);
     }
     double seconds = PyFloat_AsDouble(delay), now;
     if ((seconds == -1.0 && PyErr_Occurred()) || loop_time(self, &now) < 0) {
@@ -286,7 +268,8 @@ Loop_create_future(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 create_task_by_stock(Loop *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    return call_stock(self->state->stock_create_task, self, args, nargs, kwnames);
+    return stock_call_function(self->state->stock_create_task, (PyObject *)self, args, nargs,
+                               kwnames);
 }
 
 PyObject *
@@ -364,7 +347,7 @@ Loop_create_task(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     PyObject *replaced = loop_replaced_create_task(self->state);
     if (replaced != NULL) {
         Py_INCREF(replaced);
-        PyObject *task = call_stock(replaced, self, args, nargs, kwnames); // runs Python
+        PyObject *task = stock_call_function(replaced, op, args, nargs, kwnames); // runs Python
         Py_DECREF(replaced);
         return task;
     }

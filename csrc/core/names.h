@@ -219,6 +219,7 @@
     X(ssl_WRAPPED, "asyncio.sslproto", "SSLProtocolState.WRAPPED")                           \
     X(stock_selector_datagram_type, "asyncio.selector_events", "_SelectorDatagramTransport") \
     X(stock_StreamReader, "asyncio.streams", "StreamReader")                                 \
+    X(stock_StreamWriter, "asyncio.streams", "StreamWriter")                                 \
     X(stream_limit, "asyncio.streams", "_DEFAULT_LIMIT")                                     \
     X(server_attach, "asyncio.base_events", "Server._attach")                                \
     X(release_waiter, "asyncio.tasks", "_release_waiter")                                    \

@@ -3,8 +3,8 @@
 #include "core/stock.h"
 
 PyObject *
-stock_call_method(PyObject *owner, const char *method, PyObject *self, PyObject *const *args,
-                  Py_ssize_t nargs, PyObject *kwnames)
+stock_call_function(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames)
 {
     enum { USUAL = 6 };
     PyObject *usual[USUAL], **stack = usual;
@@ -16,15 +16,36 @@ stock_call_method(PyObject *owner, const char *method, PyObject *self, PyObject 
     for (Py_ssize_t i = 0; i < total; i++) {
         stack[i + 1] = args[i];
     }
-    PyObject *function = PyObject_GetAttrString(owner, method);
-    PyObject *answer = function == NULL
-                           ? NULL
-                           : PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames);
-    Py_XDECREF(function);
+    PyObject *answer = PyObject_Vectorcall(function, stack, (size_t)nargs + 1, kwnames);
     if (stack != usual) {
         PyMem_Free(stack);
     }
     return answer;
+}
+
+PyObject *
+stock_call_method(PyObject *owner, const char *method, PyObject *self, PyObject *const *args,
+                  Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *function = PyObject_GetAttrString(owner, method);
+    PyObject *answer =
+        function == NULL ? NULL : stock_call_function(function, self, args, nargs, kwnames);
+    Py_XDECREF(function);
+    return answer;
+}
+
+int
+stock_set_property(PyObject *owner, const char *name, PyObject *self, PyObject *value)
+{
+    PyObject *property = PyObject_GetAttrString(owner, name);
+    if (property == NULL) {
+        return -1;
+    }
+    PyObject *answer = value == NULL ? PyObject_CallMethod(property, "__delete__", "O", self)
+                                     : PyObject_CallMethod(property, "__set__", "OO", self, value);
+    Py_DECREF(property);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
 }
 
 PyObject *

@@ -8,6 +8,10 @@
 
 #include "base/compat.h"
 
+/* function(self, ...) with the arguments of a method of ours. Runs Python. */
+PyObject *stock_call_function(PyObject *function, PyObject *self, PyObject *const *args,
+                              Py_ssize_t nargs, PyObject *kwnames);
+
 /* owner.<method>(self, ...) with the arguments of a method of ours. Runs Python. */
 PyObject *stock_call_method(PyObject *owner, const char *method, PyObject *self,
                             PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
@@ -17,6 +21,10 @@ PyObject *stock_call_method(PyObject *owner, const char *method, PyObject *self,
 PyObject *stock_super_method(PyTypeObject *type, PyObject *self, const char *method);
 PyObject *stock_call_super(PyTypeObject *type, PyObject *self, const char *method,
                            PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* Assigns to the property of that name of the class, or deletes it where value is NULL: 0, or -1 with
+   the interpreter's own words for what cannot be. Runs Python. */
+int stock_set_property(PyObject *owner, const char *name, PyObject *self, PyObject *value);
 
 /* Whether the Python code of a function uses this name, which tells how the running version goes
    about it: 1, 0 or -1. Of a method of a class 0, too, where it has none. */

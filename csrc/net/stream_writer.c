@@ -315,9 +315,15 @@ static PyMemberDef StreamWriter_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static int
+set_transport(PyObject *op, PyObject *value, void *Py_UNUSED(offset))
+{
+    return stock_set_property(state_of(op)->stock_StreamWriter, "transport", op, value);
+}
+
 static PyGetSetDef StreamWriter_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {"transport", attribute_get_object, NULL, "The transport that is written to.",
+    {"transport", attribute_get_object, set_transport, "The transport that is written to.",
      (void *)offsetof(StreamWriter, transport)},
     {"_complete_fut", get_complete_fut, streams_set_object, NULL,
      (void *)offsetof(StreamWriter, complete_fut)},

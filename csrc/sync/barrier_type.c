@@ -2,6 +2,8 @@
 
 #include "sync/barrier.h"
 
+#include "core/stock.h"
+
 static const char *const barrier_methods[] = {
     "wait", "_block", "_release", "_wait", "_exit", NULL,
 };
@@ -122,19 +124,10 @@ get_as_stock(PyObject *op, void *name)
     return answer;
 }
 
-/* asyncio's property refuses to be assigned or deleted, in the interpreter's words. Runs Python. */
 static int
 set_as_stock(PyObject *op, PyObject *value, void *name)
 {
-    PyObject *property = PyObject_GetAttrString(state_of(op)->stock_Barrier, name);
-    if (property == NULL) {
-        return -1;
-    }
-    PyObject *answer = value == NULL ? PyObject_CallMethod(property, "__delete__", "O", op)
-                                     : PyObject_CallMethod(property, "__set__", "OO", op, value);
-    Py_DECREF(property);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return stock_set_property(state_of(op)->stock_Barrier, name, op, value);
 }
 
 static PyObject *
@@ -211,8 +204,8 @@ static PyGetSetDef Barrier_getset[] = {
     {"parties", get_parties, set_as_stock, "As asyncio.Barrier.parties.", "parties"},
     {"n_waiting", get_n_waiting, set_as_stock, "As asyncio.Barrier.n_waiting.", "n_waiting"},
     {"broken", get_broken, set_as_stock, "As asyncio.Barrier.broken.", "broken"},
-    {"_cond", sync_get_object, sync_set_object, NULL, (void *)offsetof(Barrier, condition)},
-    {"_state", sync_get_object, sync_set_object, NULL, (void *)offsetof(Barrier, barrier_state)},
+    {"_cond", attribute_get_object, sync_set_object, NULL, (void *)offsetof(Barrier, condition)},
+    {"_state", attribute_get_object, sync_set_object, NULL, (void *)offsetof(Barrier, barrier_state)},
     {"_parties", sync_get_number, sync_set_number, NULL, (void *)offsetof(Barrier, parties)},
     {"_count", sync_get_number, sync_set_number, NULL, (void *)offsetof(Barrier, count)},
     {NULL, NULL, NULL, NULL, NULL},

@@ -385,7 +385,7 @@ static PyMethodDef Condition_methods[] = {
 
 static PyGetSetDef Condition_getset[] = {
     SYNC_GETSET,
-    {"_lock", sync_get_object, set_lock, NULL, (void *)offsetof(Condition, lock)},
+    {"_lock", attribute_get_object, set_lock, NULL, (void *)offsetof(Condition, lock)},
     {"_waiters", waiters_get, sync_set_object, NULL, (void *)offsetof(Condition, waiters)},
     {"locked", get_bound, set_bound, NULL, (void *)BOUND_LOCKED},
     {"acquire", get_bound, set_bound, NULL, (void *)BOUND_ACQUIRE},

@@ -145,7 +145,7 @@ static PyMethodDef Event_methods[] = {
 static PyGetSetDef Event_getset[] = {
     SYNC_GETSET,
     {"_waiters", waiters_get, sync_set_object, NULL, (void *)offsetof(Event, waiters)},
-    {"_value", sync_get_bool, sync_set_bool, NULL, (void *)offsetof(Event, is_set)},
+    {"_value", attribute_get_bool, sync_set_bool, NULL, (void *)offsetof(Event, is_set)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -151,8 +151,8 @@ static PyMethodDef Lock_methods[] = {
 
 static PyGetSetDef Lock_getset[] = {
     SYNC_GETSET,
-    {"_waiters", sync_get_object, sync_set_object, NULL, (void *)offsetof(Lock, waiters)},
-    {"_locked", sync_get_bool, sync_set_bool, NULL, (void *)offsetof(Lock, is_locked)},
+    {"_waiters", attribute_get_object, sync_set_object, NULL, (void *)offsetof(Lock, waiters)},
+    {"_locked", attribute_get_bool, sync_set_bool, NULL, (void *)offsetof(Lock, is_locked)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

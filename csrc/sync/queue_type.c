@@ -2,6 +2,8 @@
 
 #include "sync/queue.h"
 
+#include "core/stock.h"
+
 static const char *const queue_methods[] = {
     "qsize", "empty", "full", "put_nowait", "get_nowait", "_init", "_get", "_put", "_wakeup_next",
     "_get_loop", NULL,
@@ -218,9 +220,15 @@ static PyMethodDef Queue_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int
+set_maxsize(PyObject *op, PyObject *value, void *Py_UNUSED(offset))
+{
+    return stock_set_property(state_of(op)->stock_Queue, "maxsize", op, value);
+}
+
 static PyGetSetDef Queue_getset[] = {
     SYNC_GETSET,
-    {"maxsize", sync_get_number, NULL, "As asyncio.Queue.maxsize.",
+    {"maxsize", sync_get_number, set_maxsize, "As asyncio.Queue.maxsize.",
      (void *)offsetof(Queue, maxsize)},
     {"_maxsize", sync_get_number, sync_set_number, NULL, (void *)offsetof(Queue, maxsize)},
     {"_queue", get_items, set_items, NULL, NULL},
@@ -229,7 +237,7 @@ static PyGetSetDef Queue_getset[] = {
     {"_finished", get_finished, set_part, NULL, (void *)offsetof(Queue, finished)},
     {"_unfinished_tasks", sync_get_number, sync_set_number, NULL,
      (void *)offsetof(Queue, unfinished)},
-    {"_is_shutdown", sync_get_bool, sync_set_bool, NULL, (void *)offsetof(Queue, is_shutdown)},
+    {"_is_shutdown", attribute_get_bool, sync_set_bool, NULL, (void *)offsetof(Queue, is_shutdown)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -266,7 +266,7 @@ static PyMethodDef BoundedSemaphore_methods[] = {
 
 static PyGetSetDef Semaphore_getset[] = {
     SYNC_GETSET,
-    {"_waiters", sync_get_object, sync_set_object, NULL, (void *)offsetof(Semaphore, waiters)},
+    {"_waiters", attribute_get_object, sync_set_object, NULL, (void *)offsetof(Semaphore, waiters)},
     {"_value", sync_get_number, sync_set_number, NULL, (void *)offsetof(Semaphore, value)},
     {NULL, NULL, NULL, NULL, NULL},
 };

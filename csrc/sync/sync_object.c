@@ -267,71 +267,41 @@ sync_setattro(PyObject *op, PyObject *name, PyObject *value)
     return PyObject_GenericSetAttr(op, name, value);
 }
 
-static inline void *
-field_at(PyObject *self, void *offset)
-{
-    return (char *)self + (Py_ssize_t)offset;
-}
-
-/* Deleting one of these attributes is refused, as for a member of a type made in C. */
-static int
-refuse_deletion(PyObject *value)
-{
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "can't delete this attribute");
-        return -1;
-    }
-    return 0;
-}
-
-PyObject *
-sync_get_object(PyObject *self, void *offset)
-{
-    PyObject *value = *(PyObject **)field_at(self, offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
 int
 sync_set_object(PyObject *self, PyObject *value, void *offset)
 {
-    if (refuse_deletion(value) < 0) {
+    if (attribute_refuse_deletion(value) < 0) {
         return -1;
     }
-    PyObject **field = field_at(self, offset);
+    PyObject **field = attribute_field(self, offset);
     Py_XSETREF(*field, value == Py_None ? NULL : Py_NewRef(value));
     return 0;
-}
-
-PyObject *
-sync_get_bool(PyObject *self, void *offset)
-{
-    return PyBool_FromLong(*(bool *)field_at(self, offset));
 }
 
 int
 sync_set_bool(PyObject *self, PyObject *value, void *offset)
 {
-    int is_true = refuse_deletion(value) < 0 ? -1 : PyObject_IsTrue(value);
+    int is_true = attribute_refuse_deletion(value) < 0 ? -1 : PyObject_IsTrue(value);
     if (is_true < 0) {
         return -1;
     }
-    *(bool *)field_at(self, offset) = is_true;
+    *(bool *)attribute_field(self, offset) = is_true;
     return 0;
 }
 
 PyObject *
 sync_get_number(PyObject *self, void *offset)
 {
-    return sync_number_get(field_at(self, offset));
+    return sync_number_get(attribute_field(self, offset));
 }
 
 int
 sync_set_number(PyObject *self, PyObject *value, void *offset)
 {
-    if (refuse_deletion(value) < 0) {
+    if (attribute_refuse_deletion(value) < 0) {
         return -1;
     }
-    sync_number *number = field_at(self, offset);
+    sync_number *number = attribute_field(self, offset);
     sync_number_set(number, value);
     ((SyncObject *)self)->is_overridden |= number->odd != NULL;
     return 0;

@@ -19,6 +19,7 @@
 #include "base/compat.h"
 
 #include "core/args.h"
+#include "core/attributes.h"
 #include "core/coroutine.h"
 #include "core/state.h"
 
@@ -113,16 +114,15 @@ int sync_traverse(PyObject *self, visitproc visit, void *arg);
 void sync_clear(PyObject *self);
 void sync_dealloc(PyObject *self);
 
-/* Attributes whose closure is the offset of the field. */
-PyObject *sync_get_object(PyObject *self, void *offset); /* NULL shows as None */
+/* Attributes whose closure is the offset of the field; those that are read only as one has them are
+   read by core/attributes.h. */
 int sync_set_object(PyObject *self, PyObject *value, void *offset);
-PyObject *sync_get_bool(PyObject *self, void *offset);
 int sync_set_bool(PyObject *self, PyObject *value, void *offset);
 PyObject *sync_get_number(PyObject *self, void *offset);
 int sync_set_number(PyObject *self, PyObject *value, void *offset);
 
 #define SYNC_GETSET                                                                          \
-    {"_loop", sync_get_object, sync_set_object, NULL, (void *)offsetof(SyncObject, loop)}
+    {"_loop", attribute_get_object, sync_set_object, NULL, (void *)offsetof(SyncObject, loop)}
 
 #define SYNC_SLOTS(clear_function, traverse_function)                                        \
     {Py_tp_setattro, sync_setattro}, {Py_tp_dealloc, sync_dealloc},                          \

@@ -81,8 +81,11 @@ class TestForwarding:
         assert writer._complete_fut.result() is None
         assert writer._complete_fut is writer._complete_fut
         assert repr(writer) == (f'<StreamWriter transport=<FakeTransport> reader={reader!r}>')
-        with pytest.raises(AttributeError):
+        refusal = "^property 'transport' of 'StreamWriter' object has no "
+        with pytest.raises(AttributeError, match=refusal + 'setter$'):
             writer.transport = None
+        with pytest.raises(AttributeError, match=refusal + 'deleter$'):
+            del writer.transport
 
     def test_a_transport_whose_write_was_replaced(self, parts, loop, streams):
         async def main():

@@ -69,6 +69,17 @@ async def test_without_waiting(aio, kind):
     assert queue._loop is None
 
 
+@each_kind
+async def test_maxsize_is_read_only(aio, kind):
+    queue = getattr(aio, kind)(2)
+    refusal = f"^property 'maxsize' of '{kind}' object has no "
+    with pytest.raises(AttributeError, match=refusal + 'setter$'):
+        queue.maxsize = 3
+    with pytest.raises(AttributeError, match=refusal + 'deleter$'):
+        del queue.maxsize
+    assert queue.maxsize == 2
+
+
 @pytest.mark.parametrize('maxsize', [0, -1, -(10**30)])
 async def test_unbounded(aio, maxsize):
     queue = aio.Queue(maxsize)
