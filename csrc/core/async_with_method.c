@@ -22,7 +22,8 @@ typedef struct {
     vectorcallfunc call;
     core_state *module_state;
     PyMethodDef *method;
-    PyObject *self; /* in the free list: the next one */
+    PyObject *shown; /* what the class gives, NULL in the free list */
+    PyObject *self;  /* there: the next one */
     PyObject *weakrefs;
 } BoundMethod;
 
@@ -41,22 +42,22 @@ method_of(const MethodDescriptor *self)
 
 /* ---- the bound method ---- */
 
-/* The function object that a descriptor of C binds: a new reference or NULL. */
+/* The method object that it stands for: a new reference or NULL. */
 static PyObject *
-as_function(PyObject *op)
+as_method(PyObject *op)
 {
     BoundMethod *self = (BoundMethod *)op;
-    return PyCFunction_New(self->method, self->self);
+    return PyMethod_New(self->shown, self->self);
 }
 
 /* A call with arguments that the method may not take: it knows how to say so. */
 static PyObject *
-call_function(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+call_method(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    PyObject *function = as_function(op);
-    PyObject *answer = function == NULL ? NULL
-                                        : PyObject_Vectorcall(function, args, nargsf, kwnames);
-    Py_XDECREF(function);
+    PyObject *method = as_method(op);
+    PyObject *answer =
+        method == NULL ? NULL : PyObject_Vectorcall(method, args, nargsf, kwnames);
+    Py_XDECREF(method);
     return answer;
 }
 
@@ -65,7 +66,7 @@ call_without_arguments(PyObject *op, PyObject *const *args, size_t nargsf, PyObj
 {
     BoundMethod *self = (BoundMethod *)op;
     if (PyVectorcall_NARGS(nargsf) != 0 || kwnames != NULL) {
-        return call_function(op, args, nargsf, kwnames);
+        return call_method(op, args, nargsf, kwnames);
     }
     return self->method->ml_meth(self->self, NULL);
 }
@@ -100,7 +101,7 @@ BoundMethod_dealloc(PyObject *op)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs(op); // runs Python
     }
-    PyObject *object = self->self;
+    PyObject *object = self->self, *shown = self->shown;
     core_state *state = self->module_state;
     if (has_module(type) && state->BoundMethod_type == type
         && state->spare_bound_methods.count < SPARE_BOUND_METHODS) {
@@ -112,6 +113,7 @@ BoundMethod_dealloc(PyObject *op)
         type->tp_free(op);
         Py_DECREF(type);
     }
+    Py_XDECREF(shown);
     Py_XDECREF(object); // runs Python (destructors)
 }
 
@@ -133,87 +135,60 @@ static int
 BoundMethod_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
+    Py_VISIT(((BoundMethod *)op)->shown);
     Py_VISIT(((BoundMethod *)op)->self);
     return 0;
 }
 
-/* Its attributes are the function's, __class__ among them. What that has not may be in the type below,
-   as what copy.copy() asks for. */
+/* Its attributes are the method's, __class__ among them. */
 static PyObject *
 BoundMethod_getattro(PyObject *op, PyObject *name)
 {
-    PyObject *function = as_function(op);
-    if (function == NULL) {
-        return NULL;
-    }
-    PyObject *found = PyObject_GetAttr(function, name);
-    Py_DECREF(function);
-    if (found == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyObject *error = PyErr_GetRaisedException();
-        found = PyObject_GenericGetAttr(op, name);
-        if (found == NULL) {
-            PyErr_Clear(); /* the function's own error is told */
-            PyErr_SetRaisedException(error);
-        }
-        else {
-            Py_DECREF(error);
-        }
-    }
+    PyObject *method = as_method(op);
+    PyObject *found = method == NULL ? NULL : PyObject_GetAttr(method, name);
+    Py_XDECREF(method);
     return found;
 }
 
 static int
 BoundMethod_setattro(PyObject *op, PyObject *name, PyObject *value)
 {
-    PyObject *function = as_function(op);
-    int status = function == NULL ? -1 : PyObject_SetAttr(function, name, value);
-    Py_XDECREF(function);
+    PyObject *method = as_method(op);
+    int status = method == NULL ? -1 : PyObject_SetAttr(method, name, value);
+    Py_XDECREF(method);
     return status;
 }
 
 static PyObject *
 BoundMethod_repr(PyObject *op)
 {
-    PyObject *function = as_function(op);
-    PyObject *text = function == NULL ? NULL : PyObject_Repr(function);
-    Py_XDECREF(function);
+    PyObject *method = as_method(op);
+    PyObject *text = method == NULL ? NULL : PyObject_Repr(method); // runs Python
+    Py_XDECREF(method);
     return text;
 }
 
 static Py_hash_t
 BoundMethod_hash(PyObject *op)
 {
-    PyObject *function = as_function(op);
-    Py_hash_t hash = function == NULL ? -1 : PyObject_Hash(function);
-    Py_XDECREF(function);
+    PyObject *method = as_method(op);
+    Py_hash_t hash = method == NULL ? -1 : PyObject_Hash(method);
+    Py_XDECREF(method);
     return hash;
 }
 
 static PyObject *
 BoundMethod_richcompare(PyObject *op, PyObject *other, int operation)
 {
-    PyObject *function = as_function(op);
-    other = Py_IS_TYPE(other, Py_TYPE(op)) ? as_function(other) : Py_NewRef(other);
-    PyObject *answer = function == NULL || other == NULL
+    PyObject *method = as_method(op);
+    other = Py_IS_TYPE(other, Py_TYPE(op)) ? as_method(other) : Py_NewRef(other);
+    PyObject *answer = method == NULL || other == NULL
                            ? NULL
-                           : PyCFunction_Type.tp_richcompare(function, other, operation);
-    Py_XDECREF(function);
+                           : PyMethod_Type.tp_richcompare(method, other, operation);
+    Py_XDECREF(method);
     Py_XDECREF(other);
     return answer;
 }
-
-/* copy.copy() and copy.deepcopy() take functions as they are. */
-static PyObject *
-BoundMethod_copy(PyObject *op, PyObject *Py_UNUSED(unused))
-{
-    return Py_NewRef(op);
-}
-
-static PyMethodDef BoundMethod_methods[] = {
-    {"__copy__", BoundMethod_copy, METH_NOARGS, NULL},
-    {"__deepcopy__", BoundMethod_copy, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
 
 static PyMemberDef BoundMethod_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(BoundMethod, call), READONLY, NULL},
@@ -230,14 +205,13 @@ static PyType_Slot BoundMethod_slots[] = {
     {Py_tp_richcompare, BoundMethod_richcompare},
     {Py_tp_traverse, BoundMethod_traverse},
     {Py_tp_dealloc, BoundMethod_dealloc},
-    {Py_tp_methods, BoundMethod_methods},
     {Py_tp_members, BoundMethod_members},
     {0, NULL},
 };
 
-/* Errors name the type of an object: as the function's. */
+/* Errors name the type of an object: as the method's. */
 static PyType_Spec BoundMethod_spec = {
-    .name = "builtins.builtin_function_or_method",
+    .name = "builtins.method",
     .basicsize = sizeof(BoundMethod),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL
              | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
@@ -247,7 +221,7 @@ static PyType_Spec BoundMethod_spec = {
 /* ---- the descriptor ---- */
 
 static PyObject *
-MethodDescriptor_descr_get(PyObject *op, PyObject *object, PyObject *type)
+MethodDescriptor_descr_get(PyObject *op, PyObject *object, PyObject *Py_UNUSED(type))
 {
     MethodDescriptor *self = (MethodDescriptor *)op;
     core_state *state = self->module_state;
@@ -256,7 +230,7 @@ MethodDescriptor_descr_get(PyObject *op, PyObject *object, PyObject *type)
     }
     if (!PyObject_TypeCheck(object, PyDescr_TYPE(self->plain))
         || !has_module(Py_TYPE(op)) || state->BoundMethod_type == NULL) {
-        return PyMethodDescr_Type.tp_descr_get(self->plain, object, type);
+        return PyMethod_New(self->shown, object);
     }
     BoundMethod *bound = bound_method_new(state);
     if (bound == NULL) {
@@ -265,6 +239,7 @@ MethodDescriptor_descr_get(PyObject *op, PyObject *object, PyObject *type)
     bound->call = self->call_bound;
     bound->module_state = state;
     bound->method = method_of(self);
+    bound->shown = Py_NewRef(self->shown);
     bound->self = Py_NewRef(object);
     bound->weakrefs = NULL;
     PyObject_GC_Track((PyObject *)bound);
@@ -281,13 +256,13 @@ call_plain(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames
 static PyObject *
 MethodDescriptor_getattro(PyObject *op, PyObject *name)
 {
-    return PyObject_GetAttr(((MethodDescriptor *)op)->plain, name);
+    return PyObject_GetAttr(((MethodDescriptor *)op)->shown, name);
 }
 
 static PyObject *
 MethodDescriptor_repr(PyObject *op)
 {
-    return PyObject_Repr(((MethodDescriptor *)op)->plain);
+    return PyObject_Repr(((MethodDescriptor *)op)->shown);
 }
 
 static int
@@ -327,7 +302,7 @@ static PyType_Slot MethodDescriptor_slots[] = {
 };
 
 static PyType_Spec MethodDescriptor_spec = {
-    .name = "builtins.method_descriptor",
+    .name = "pyasync._core.coroutine_method",
     .basicsize = sizeof(MethodDescriptor),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL
              | Py_TPFLAGS_METHOD_DESCRIPTOR | Py_TPFLAGS_DISALLOW_INSTANTIATION

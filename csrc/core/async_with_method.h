@@ -1,14 +1,14 @@
 /* async_with_method.h -- __aenter__ and __aexit__ for interpreters that bind both for each `async with`.
 
-   To 3.13 `async with x` asks the type for both methods and binds them to x: two function objects
+   To 3.13 `async with x` asks the type for both methods and binds them to x: two method objects
    that live until they have been called once. A descriptor of ours stands in the class for that,
-   whose bound methods come from a free list. To whoever looks they are what the descriptor of the
-   C method would give: the class gives what is shown for it, and a bound method asks a function object
-   made for the purpose for all but its call.
+   whose bound methods come from a free list. To whoever looks they are methods of what the class gives
+   (core/coroutine_method.h): for all but its call a bound method asks a method object made for the
+   purpose.
 
-   Ownership: a descriptor holds the C method's own; a bound method holds the object. Those in the free
-   list hold their type.
-   Source: types.MethodDescriptorType, types.BuiltinMethodType. */
+   Ownership: a descriptor holds the C method's own and what the class gives; a bound method holds the
+   latter and the object. Those in the free list hold their type.
+   Source: types.MethodType. */
 
 #ifndef PYASYNC_CORE_ASYNC_WITH_METHOD_H
 #define PYASYNC_CORE_ASYNC_WITH_METHOD_H
