@@ -15,7 +15,9 @@ from compat.support import check_equal, needs
 
 pytestmark = needs('gunicorn')
 
-RUN = ['-m', 'gunicorn', '--no-control-socket', '--bind', 'fd://FD', '--workers', '2']
+# A worker of aiohttp's that ends may wait for a connection for 28 seconds without a sign of life,
+# on stock as well; gunicorn's own patience is 30.
+RUN = '-m gunicorn --no-control-socket --bind fd://FD --workers 2 --timeout 300'.split()
 STOCK_LOOP, OUR_LOOP = 'asyncio.unix_events', 'pyasync._loop'
 DOCS = (support.ROOT / 'docs' / 'frameworks.md').read_text()
 
