@@ -20,6 +20,7 @@
 #include "core/function.h"
 #include "core/future.h"
 #include "core/loop.h"
+#include "core/stock.h"
 #include "core/waiter.h"
 #include "core/work.h"
 
@@ -135,18 +136,16 @@ set_loop_future(core_state *state, PyObject *future, PyObject *source)
     bool is_ours = Py_IS_TYPE(future, state->Future_type)
                    && ((Future *)future)->state != FUTURE_FINISHED;
     int found = is_ours ? read_result(state, source, &result) : 0;
-    if (found == 0 && work_check(state, source)) {
-        source = work_as_concurrent(state, source); // runs Python
-        found = source == NULL
-                    ? -1
-                    : copy_by_stock(state, state->name_copy_future_state, source, future);
-        Py_XDECREF(source);
-        return found;
-    }
-    if (found == 0) {
-        return copy_by_stock(state, state->name_copy_future_state, source, future);
-    }
     int status = found < 0 ? -1 : 0;
+    if (found == 0) {
+        source = work_check(state, source) ? work_as_concurrent(state, source) // runs Python
+                                           : Py_NewRef(source);
+        status = source == NULL
+                     ? -1
+                     : copy_by_stock(state, state->name_copy_future_state, source, future);
+        Py_XDECREF(source);
+        return status;
+    }
     if (status == 0 && ((Future *)future)->state != FUTURE_CANCELLED) {
         status = future_set_result(state, (Future *)future, result);
     }
@@ -325,20 +324,29 @@ add_waiter(core_state *state, PyObject *future, const waiter_kind *kind, PyObjec
     return status;
 }
 
+/* Has the destination's waiter added; the source's end is the answer, or NULL. Runs Python for a
+   destination not of ours. */
+static PyObject *
+tie_destination(core_state *state, PyObject *source, PyObject *from, PyObject *destination,
+                PyObject *to)
+{
+    PyObject *source_end = PyTuple_Pack(3, destination, from, to);
+    PyObject *destination_end = PyTuple_Pack(3, source, from, to);
+    if (source_end == NULL
+        || add_waiter(state, destination, &destination_waiter, destination_end) < 0) {
+        Py_CLEAR(source_end);
+    }
+    Py_XDECREF(destination_end);
+    return source_end;
+}
+
 static int
 add_waiters(core_state *state, PyObject *source, PyObject *from, PyObject *destination,
             PyObject *to)
 {
-    PyObject *source_end = PyTuple_Pack(3, destination, from, to);
-    PyObject *destination_end = PyTuple_Pack(3, source, from, to);
-    int status = source_end == NULL
-                     ? -1
-                     : add_waiter(state, destination, &destination_waiter, destination_end);
-    if (status == 0) {
-        status = add_waiter(state, source, &source_waiter, source_end); // runs Python
-    }
+    PyObject *source_end = tie_destination(state, source, from, destination, to);
+    int status = add_waiter(state, source, &source_waiter, source_end); // runs Python
     Py_XDECREF(source_end);
-    Py_XDECREF(destination_end);
     return status;
 }
 
@@ -366,15 +374,7 @@ chain_futures(core_state *state, PyObject *source, PyObject *destination)
 PyObject *
 chain_follow(core_state *state, PyObject *source, PyObject *destination)
 {
-    PyObject *loop = ((Future *)destination)->loop;
-    PyObject *source_end = PyTuple_Pack(3, destination, Py_None, loop);
-    PyObject *destination_end = PyTuple_Pack(3, source, Py_None, loop);
-    if (source_end == NULL
-        || add_waiter(state, destination, &destination_waiter, destination_end) < 0) {
-        Py_CLEAR(source_end);
-    }
-    Py_XDECREF(destination_end);
-    return source_end;
+    return tie_destination(state, source, Py_None, destination, ((Future *)destination)->loop);
 }
 
 PyObject *
@@ -445,15 +445,10 @@ static int
 learn_is_here(core_state *state)
 {
     PyObject *code = function_find_code("asyncio.futures:_chain_future.<locals>._call_set_state");
-    PyObject *names = code == NULL || code == Py_None ? NULL
-                                                      : PyObject_GetAttrString(code, "co_names");
-    PyObject *name = PyUnicode_FromString("_get_running_loop");
-    int asks = names == NULL || name == NULL ? 0 : PySequence_Contains(names, name);
+    int asks = code == NULL ? -1 : code == Py_None ? 0 : stock_code_uses(code, "_get_running_loop");
     Py_XDECREF(code);
-    Py_XDECREF(names);
-    Py_XDECREF(name);
     state->chain_asks_running_loop = asks > 0;
-    return PyErr_Occurred() ? -1 : 0;
+    return asks < 0 ? -1 : 0;
 }
 
 int

@@ -2,6 +2,8 @@
 
 #include "core/coroutine_method.h"
 
+#include "core/stock.h"
+
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call;
@@ -195,12 +197,7 @@ static PyMethodDef CoroutineMethod_methods[] = {
 };
 
 static PyGetSetDef CoroutineMethod_getset[] = {
-    {"__name__", get_stock_attribute, NULL, NULL, "__name__"},
-    {"__qualname__", get_stock_attribute, NULL, NULL, "__qualname__"},
-    {"__code__", get_stock_attribute, NULL, NULL, "__code__"},
-    {"__defaults__", get_stock_attribute, NULL, NULL, "__defaults__"},
-    {"__kwdefaults__", get_stock_attribute, NULL, NULL, "__kwdefaults__"},
-    {"__annotations__", get_stock_attribute, NULL, NULL, "__annotations__"},
+    STOCK_FUNCTION_GETSET(get_stock_attribute),
     {"__doc__", get_plain_attribute, NULL, NULL, "__doc__"},
     {"__objclass__", get_plain_attribute, NULL, NULL, "__objclass__"},
     {"__module__", get_module, NULL, NULL, NULL},

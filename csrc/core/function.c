@@ -2,6 +2,8 @@
 
 #include "core/function.h"
 
+#include "core/stock.h"
+
 #include <string.h>
 
 PyObject *
@@ -192,12 +194,7 @@ static PyMethodDef Function_methods[] = {
 };
 
 static PyGetSetDef Function_getset[] = {
-    {"__name__", get_stock_attribute, NULL, NULL, "__name__"},
-    {"__qualname__", get_stock_attribute, NULL, NULL, "__qualname__"},
-    {"__code__", get_stock_attribute, NULL, NULL, "__code__"},
-    {"__defaults__", get_stock_attribute, NULL, NULL, "__defaults__"},
-    {"__kwdefaults__", get_stock_attribute, NULL, NULL, "__kwdefaults__"},
-    {"__annotations__", get_stock_attribute, NULL, NULL, "__annotations__"},
+    STOCK_FUNCTION_GETSET(get_stock_attribute),
     {"__module__", get_module, NULL, NULL, NULL},
     {"__doc__", get_doc, NULL, NULL, NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},

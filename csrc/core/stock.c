@@ -81,13 +81,17 @@ is_among(PyObject *code, const char *attribute, const char *name)
 }
 
 int
+stock_code_uses(PyObject *code, const char *name)
+{
+    int found = is_among(code, "co_names", name);
+    return found == 0 ? is_among(code, "co_varnames", name) : found;
+}
+
+int
 stock_function_uses(PyObject *function, const char *name)
 {
     PyObject *code = PyObject_GetAttrString(function, "__code__");
-    int found = code == NULL ? -1 : is_among(code, "co_names", name);
-    if (found == 0) {
-        found = is_among(code, "co_varnames", name);
-    }
+    int found = code == NULL ? -1 : stock_code_uses(code, name);
     Py_XDECREF(code);
     return found;
 }

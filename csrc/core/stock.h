@@ -26,9 +26,20 @@ PyObject *stock_call_super(PyTypeObject *type, PyObject *self, const char *metho
    the interpreter's own words for what cannot be. Runs Python. */
 int stock_set_property(PyObject *owner, const char *name, PyObject *self, PyObject *value);
 
-/* Whether the Python code of a function uses this name, which tells how the running version goes
-   about it: 1, 0 or -1. Of a method of a class 0, too, where it has none. */
+/* Whether a code object, or that of a Python function, uses this name, which tells how the running
+   version goes about it: 1, 0 or -1. Of a method of a class 0, too, where it has none. */
+int stock_code_uses(PyObject *code, const char *name);
 int stock_function_uses(PyObject *function, const char *name);
 int stock_method_uses(PyObject *owner, const char *method, const char *name);
+
+/* The attributes by which tools know a Python function, for a getset table; the closure of the getter
+   is the name. */
+#define STOCK_FUNCTION_GETSET(getter)                                                        \
+    {"__name__", getter, NULL, NULL, "__name__"},                                            \
+    {"__qualname__", getter, NULL, NULL, "__qualname__"},                                    \
+    {"__code__", getter, NULL, NULL, "__code__"},                                            \
+    {"__defaults__", getter, NULL, NULL, "__defaults__"},                                    \
+    {"__kwdefaults__", getter, NULL, NULL, "__kwdefaults__"},                                \
+    {"__annotations__", getter, NULL, NULL, "__annotations__"}
 
 #endif
