@@ -24,6 +24,49 @@ from . import _core, _subprocess, _tls
 POLLER_VARIABLE = 'PYASYNC_POLLER'
 
 
+class _WatchedMap(collections.abc.Mapping):
+    """What ``get_map()`` answers: {fd: SelectorKey} of what is watched when it is asked.
+
+    Found by descriptor or file object; empty once the loop is closed.
+    """
+
+    def __init__(self, loop):
+        self._loop = weakref.ref(loop)
+
+    def _keys(self):
+        loop = self._loop()
+        watched = {} if loop is None or loop.is_closed() else loop._watched()
+        return {
+            fd: selectors.SelectorKey(fileobj, fd, events, (reader, writer))
+            for fd, (events, reader, writer, fileobj) in watched.items()
+        }
+
+    def __len__(self):
+        return len(self._keys())
+
+    def __iter__(self):
+        return iter(self._keys())
+
+    def __getitem__(self, fileobj):
+        keys = self._keys()
+        try:
+            return keys[selectors._fileobj_to_fd(fileobj)]
+        except KeyError:
+            raise KeyError(f'{fileobj!r} is not registered') from None
+        except ValueError:  # it is closed: perhaps it is watched still
+            for key in keys.values():
+                if key.fileobj is fileobj:
+                    return key
+            raise
+
+    # All at once: the mixin would ask for each.
+    def values(self):
+        return self._keys().values()
+
+    def items(self):
+        return self._keys().items()
+
+
 class _PollerView:
     """What stands in for ``loop._selector``: shows what the C half watches, and closes it."""
 
@@ -31,28 +74,13 @@ class _PollerView:
         self._loop = weakref.ref(loop)
 
     def get_map(self):
-        """{fd: SelectorKey} of the watched descriptors, as selectors.BaseSelector.get_map."""
+        """What is watched, as selectors.BaseSelector.get_map: None once the loop is closed."""
         loop = self._loop()
-        if loop is None or loop.is_closed():
-            return None
-        return {
-            fd: selectors.SelectorKey(fileobj, fd, events, (reader, writer))
-            for fd, (events, reader, writer, fileobj) in loop._watched().items()
-        }
+        return None if loop is None or loop.is_closed() else _WatchedMap(loop)
 
-    def get_key(self, fileobj):
-        """The SelectorKey of a watched descriptor, as selectors.BaseSelector.get_key.
-
-        Raises KeyError where it is not watched, RuntimeError where the loop is closed.
-        """
-        watched = self.get_map()
-        if watched is None:
-            raise RuntimeError('Selector is closed')
-        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
-        try:
-            return watched[fd]
-        except KeyError:
-            raise KeyError(f'{fileobj!r} is not registered') from None
+    # The SelectorKey of a watched file object or descriptor. Raises KeyError where it is not
+    # watched, RuntimeError where the loop is closed.
+    get_key = selectors.BaseSelector.get_key
 
     def select(self, timeout=None):
         """[(SelectorKey, events)] of what is ready within timeout seconds (None: for ever).
@@ -62,7 +90,7 @@ class _PollerView:
         """
         loop = self._loop()
         ready = loop._poll(timeout)
-        watched = self.get_map() if ready else {}
+        watched = dict(self.get_map().items()) if ready else {}
         keys = [(watched.get(fd), events) for fd, events in ready]
         return [(key, events & key.events) for key, events in keys if key is not None]
 

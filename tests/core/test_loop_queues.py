@@ -206,6 +206,38 @@ class TestSelector:
             loop.remove_reader(here)
             loop.remove_writer(there)
 
+    def test_the_map_is_alive(self, loop):
+        selector = loop._selector
+        watched = selector.get_map()
+        before = set(watched)
+        here, there = socket.socketpair()
+        with here, there:
+            fd = here.fileno()
+            assert here not in watched
+            loop.add_reader(here, print)
+            assert set(watched) == before | {fd} and len(watched) == len(before) + 1
+            assert watched[here] == watched[fd] == watched.get(here) == selector.get_key(here)
+            assert watched[fd] in watched.values() and (fd, watched[fd]) in watched.items()
+            for call in watched.__getitem__, selector.get_key:
+                with pytest.raises(KeyError) as caught:
+                    call(there)
+                assert caught.value.args == (f'{there!r} is not registered',)
+                with pytest.raises(ValueError, match=r"^Invalid file object: 'x'$"):
+                    call('x')
+            here.close()
+            assert watched[here].fd == fd
+            with pytest.raises(ValueError, match=r'^Invalid file descriptor: -1$'):
+                selector.get_key(-1)
+            loop.remove_reader(fd)
+        loop.close()
+        assert dict(watched) == {} and selector.get_map() is None
+        with pytest.raises(RuntimeError, match=r'^Selector is closed$'):
+            selector.get_key(0)
+
+    def test_it_takes_nothing(self, impl, loop):
+        for name in ('register', 'modify', 'unregister'):
+            assert hasattr(loop._selector, name) is not impl.ours
+
     def test_another_thread_ends_a_select(self, loop):
         seen = []
         with running(loop):
