@@ -69,9 +69,11 @@ def stop(message):
 
 def check_version():
     if sys.version_info < (3, 11):  # noqa: UP036  (who runs setup.py without pip)
-        stop(f'it needs Python 3.11 or newer, and this is {platform.python_version()} '
-             f'({sys.executable}).\nMake a virtual environment of a newer Python: '
-             'python3.13 -m venv .venv')
+        stop(
+            f'it needs Python 3.11 or newer, and this is {platform.python_version()} '
+            f'({sys.executable}).\nMake a virtual environment of a newer Python: '
+            'python3.13 -m venv .venv'
+        )
 
 
 def check_platform():
@@ -79,21 +81,27 @@ def check_platform():
     if running != 'CPython':
         stop(f'it extends CPython, and this is {running}.\nPrograms run there on asyncio itself.')
     if sys.platform != 'linux':
-        stop(f'it needs Linux, and this is {sys.platform}.\nPrograms run here on asyncio itself; '
-             "the marker sys_platform == 'linux' has a requirement left out here.")
+        stop(
+            f'it needs Linux, and this is {sys.platform}.\nPrograms run here on asyncio itself; '
+            "the marker sys_platform == 'linux' has a requirement left out here."
+        )
 
 
 def check_setuptools():
     if int(setuptools.__version__.split('.')[0]) < 77:
-        stop(f'it needs setuptools 77 or newer, and this is {setuptools.__version__}.\n'
-             'Without --no-build-isolation pip fetches one; with it: '
-             "pip install -U 'setuptools>=77'")
+        stop(
+            f'it needs setuptools 77 or newer, and this is {setuptools.__version__}.\n'
+            'Without --no-build-isolation pip fetches one; with it: '
+            "pip install -U 'setuptools>=77'"
+        )
 
 
 def check_folder():
     if not os.access(HERE, os.W_OK):
-        stop(f'the build writes into its source folder, and {HERE} cannot be written.\n'
-             'Build a copy: cp -r . /tmp/pyasync && pip install /tmp/pyasync')
+        stop(
+            f'the build writes into its source folder, and {HERE} cannot be written.\n'
+            'Build a copy: cp -r . /tmp/pyasync && pip install /tmp/pyasync'
+        )
 
 
 class Prober:
@@ -133,25 +141,36 @@ class Prober:
 def check_compiler(prober, include_dirs, flags):
     """Stop where the compiler or the headers are not what it takes."""
     name = prober.compiler.compiler_so[0]
-    whence = ('the environment variable CC' if os.environ.get('CC')
-              else 'the compiler that this Python was built with')
+    whence = (
+        'the environment variable CC'
+        if os.environ.get('CC')
+        else 'the compiler that this Python was built with'
+    )
     if shutil.which(name) is None:
         stop(f'there is no C compiler. {name!r} ({whence}) is not found. Get one:\n{GET_COMPILER}')
     if not prober.compiles(PROBE):
-        stop(f'the C compiler {name!r} ({whence}) fails on an empty program:\n{prober.reason()}\n'
-             f'Get a working one:\n{GET_COMPILER}')
+        stop(
+            f'the C compiler {name!r} ({whence}) fails on an empty program:\n{prober.reason()}\n'
+            f'Get a working one:\n{GET_COMPILER}'
+        )
     if not prober.compiles(PROBE_C11, *LANGUAGE, *flags):
-        stop(f'the C compiler {name!r} ({whence}) does not take C11, or a flag that it needs:\n'
-             f'{prober.reason()}\nGet a newer one:\n{GET_COMPILER}')
+        stop(
+            f'the C compiler {name!r} ({whence}) does not take C11, or a flag that it needs:\n'
+            f'{prober.reason()}\nGet a newer one:\n{GET_COMPILER}'
+        )
     headers = [f'-I{folder}' for folder in include_dirs]
     if not prober.compiles(PROBE_PYTHON, *LANGUAGE, *headers):
         version = sysconfig.get_python_version()
-        stop(f"the headers of this Python ({sys.executable}) are missing or don't compile:\n"
-             f'{prober.reason()}\nThey belong into {sysconfig.get_path("include")}. Get them:\n'
-             f'{GET_HEADERS.format(version=version)}')
+        stop(
+            f"the headers of this Python ({sys.executable}) are missing or don't compile:\n"
+            f'{prober.reason()}\nThey belong into {sysconfig.get_path("include")}. Get them:\n'
+            f'{GET_HEADERS.format(version=version)}'
+        )
     if not (prober.compiles(PROBE, *flags) and prober.links(*flags)):
-        stop(f'the compiler works, but linking a shared library fails:\n{prober.reason()}\n'
-             f'Get the linker and the C library:\n{GET_COMPILER}')
+        stop(
+            f'the compiler works, but linking a shared library fails:\n{prober.reason()}\n'
+            f'Get the linker and the C library:\n{GET_COMPILER}'
+        )
 
 
 def compile_in_parallel(compiler):
@@ -188,16 +207,20 @@ class build_core(build_ext):
                     extension.extra_compile_args += optimise
                     extension.extra_link_args += optimise
                 else:
-                    print(f'pyasync: {shlex.join(self.compiler.compiler_so[:1])} has no '
-                          f'{LINK_TIME_OPTIMISATION}: built without it, a little slower')
+                    print(
+                        f'pyasync: {shlex.join(self.compiler.compiler_so[:1])} has no '
+                        f'{LINK_TIME_OPTIMISATION}: built without it, a little slower'
+                    )
         compile_in_parallel(self.compiler)
         try:
             super().build_extension(extension)
         except Exception as exc:
-            stop(f'{exc}.\nThe compiler says why above. If it was killed, memory ran out: '
-                 'PYASYNC_BUILD=nolto takes less.\nIf this Python '
-                 f'({platform.python_version()}) is newer than pyasync {VERSION} knows, take a '
-                 'newer pyasync or an older Python.')
+            stop(
+                f'{exc}.\nThe compiler says why above. If it was killed, memory ran out: '
+                'PYASYNC_BUILD=nolto takes less.\nIf this Python '
+                f'({platform.python_version()}) is newer than pyasync {VERSION} knows, take a '
+                'newer pyasync or an older Python.'
+            )
 
 
 check_version()
