@@ -253,7 +253,11 @@ class EventLoop(_core.NetLoop, asyncio.SelectorEventLoop):
 
     def __init__(self, selector=None):
         if name := _poller_for(selector):
-            self._use_poller(name)
+            try:
+                self._use_poller(name)
+            except ValueError:
+                self._close_poller()  # so that __del__ finds nothing to close or to warn of
+                raise
         if selector is not None:
             selector.close()
         # The wake-up socket pair that signal handlers need is made with the first of them.

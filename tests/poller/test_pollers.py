@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 
 import pytest
@@ -184,3 +185,30 @@ class TestReadiness:
                 pytest.skip('no /proc here')
         has_epoll = any('eventpoll' in kind for kind in kinds)
         assert has_epoll is (impl.name == 'pyasync')
+
+
+@pytest.mark.ours
+class TestChoice:
+    def made(self, *args):
+        loop = support.implementation('pyasync').EventLoop(*args)
+        name = type(loop._selector).__name__
+        loop.close()
+        return name
+
+    def test_a_selector(self):
+        assert self.made(selectors.PollSelector()) == 'PollSelector'
+        selector = selectors.EpollSelector()
+        assert self.made(selector) == self.made() == 'EpollSelector'
+        assert selector.get_map() is None  # closed
+
+    def test_the_environment(self):
+        with support.environment(PYASYNC_POLLER='poll'):
+            assert self.made() == 'PollSelector'
+            assert self.made(selectors.EpollSelector()) == 'EpollSelector'
+        with support.environment(PYASYNC_POLLER=''):
+            assert self.made() == 'EpollSelector'
+        with (
+            support.environment(PYASYNC_POLLER='select'),
+            pytest.raises(ValueError, match='select'),
+        ):
+            self.made()
