@@ -2,6 +2,7 @@
 
 #include "core/awaitable.h"
 
+#include "core/answer.h"
 #include "core/function.h"
 #include "core/future.h"
 #include "core/loop.h"
@@ -191,9 +192,8 @@ awaitable_set_result(core_state *state, PyObject *future, PyObject *value)
     if (Py_IS_TYPE(future, state->Future_type)) {
         return future_set_result(state, (Future *)future, value);
     }
-    PyObject *answer = PyObject_CallMethodOneArg(future, state->name_set_result, value);
-    Py_XDECREF(answer); // ran Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(
+        PyObject_CallMethodOneArg(future, state->name_set_result, value)); // runs Python
 }
 
 int
@@ -202,9 +202,8 @@ awaitable_set_exception(core_state *state, PyObject *future, PyObject *exception
     if (Py_IS_TYPE(future, state->Future_type)) {
         return future_set_exception(state, (Future *)future, exception);
     }
-    PyObject *answer = PyObject_CallMethodOneArg(future, state->name_set_exception, exception);
-    Py_XDECREF(answer); // ran Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(
+        PyObject_CallMethodOneArg(future, state->name_set_exception, exception)); // runs Python
 }
 
 int
@@ -244,9 +243,7 @@ tell_awaited_by(core_state *state, PyObject *function, PyObject *future, PyObjec
     if (function == NULL || task == NULL || future_is_exact(state, future)) {
         return 0;
     }
-    PyObject *answer = PyObject_CallFunctionObjArgs(function, future, task, NULL);
-    Py_XDECREF(answer); // ran Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallFunctionObjArgs(function, future, task, NULL)); // runs Python
 }
 
 int

@@ -2,6 +2,8 @@
 
 #include "core/bridge.h"
 
+#include "core/answer.h"
+
 #include <string.h>
 
 enum {
@@ -297,9 +299,7 @@ bridge_current_task(core_state *state, PyObject *loop)
 static int
 call_with_loop_and_task(PyObject *function, PyObject *loop, PyObject *task)
 {
-    PyObject *answer = PyObject_CallFunctionObjArgs(function, loop, task, NULL);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallFunctionObjArgs(function, loop, task, NULL));
 }
 
 int

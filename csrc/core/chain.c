@@ -15,6 +15,7 @@
 
 #include "core/chain.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/context.h"
 #include "core/function.h"
@@ -107,9 +108,7 @@ chain_begin(core_state *state, PyObject *future)
 static int
 call_stock(PyObject *function, PyObject *first, PyObject *second)
 {
-    PyObject *answer = PyObject_CallFunctionObjArgs(function, first, second, NULL);
-    Py_XDECREF(answer); // ran Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallFunctionObjArgs(function, first, second, NULL)); // runs Python
 }
 
 /* The same, of what asyncio.futures has under a name by now. */

@@ -3,6 +3,7 @@
 #include "core/coroutine.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/coroutine_frame.h"
 #include "core/coroutine_origin.h"
 #include "core/coroutine_step.h"
@@ -166,8 +167,7 @@ warn_unawaited(Coroutine *self)
     }
     PyObject *answer = PyObject_CallOneArg(warn, (PyObject *)self);
     Py_DECREF(warn);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* "coroutine ... was never awaited", as of any coroutine that was made and forgotten; and one that
@@ -183,9 +183,7 @@ Coroutine_finalize(PyObject *op)
         status = warn_unawaited(self);
     }
     else if (self->state == COROUTINE_WAITING) {
-        PyObject *answer = Coroutine_close(op, NULL); // runs Python
-        status = answer == NULL ? -1 : 0;
-        Py_XDECREF(answer);
+        status = status_steal(Coroutine_close(op, NULL)); // runs Python
     }
     if (status < 0) {
         PyErr_WriteUnraisable(op);
@@ -307,8 +305,7 @@ register_as_coroutine(core_state *state)
     if (answer != NULL) {
         Py_SETREF(answer, PyObject_CallMethod(answer, "register", "O", state->Coroutine_type));
     }
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

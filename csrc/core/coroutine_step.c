@@ -3,6 +3,7 @@
 
 #include "core/coroutine_step.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/future.h"
 #include "core/stop_iteration.h"
@@ -237,15 +238,13 @@ set_thrown(PyObject *const *args, Py_ssize_t nargs)
 static int
 close_awaitable(Coroutine *self)
 {
-    PyObject *iterator = Py_NewRef(self->future), *close, *answer = NULL;
+    PyObject *iterator = Py_NewRef(self->future), *close;
     self->state = COROUTINE_RUNNING;
     int status = PyObject_GetOptionalAttr(iterator, self->module_state->name_close, &close);
     if (status > 0) {
-        answer = PyObject_CallNoArgs(close); // runs Python
-        status = answer == NULL ? -1 : 0;
+        status = status_steal(PyObject_CallNoArgs(close)); // runs Python
         Py_DECREF(close);
     }
-    Py_XDECREF(answer);
     Py_DECREF(iterator);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "core/future.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/context.h"
 #include "core/handle.h"
 #include "core/task.h"
@@ -29,12 +30,11 @@ call_soon_by_method(core_state *state, PyObject *loop, PyObject *callback, PyObj
         return -1;
     }
     stack[nargs] = context;
-    PyObject *handle = PyObject_VectorcallMethod(state->name_call_soon, stack,
-                                                 nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                                 state->context_keyword); // runs Python
-    Py_XDECREF(handle);
+    int status = status_steal(PyObject_VectorcallMethod(state->name_call_soon, stack,
+                                                        nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                                        state->context_keyword)); // runs Python
     Py_DECREF(context);
-    return handle == NULL ? -1 : 0;
+    return status;
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "core/answer.h"
 #include "core/bridge.h"
 #include "core/handle.h"
 #include "core/loop_methods.h"
@@ -58,8 +59,7 @@ put_watcher(Loop *self, int fd, PyObject *handle, unsigned event)
     }
     PyObject *answer = PyObject_CallMethod(
         (PyObject *)self, event == POLLER_READ ? "_remove_reader" : "_remove_writer", "i", fd);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* Who waits for an event; NULL for the wake-up and for an fd that nobody waits for. */
@@ -177,9 +177,7 @@ run_foreign_handle(core_state *state, PyObject *handle)
     if (is_cancelled != 0) {
         return is_cancelled < 0 ? -1 : 0;
     }
-    PyObject *answer = PyObject_CallMethodNoArgs(handle, state->name_run); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethodNoArgs(handle, state->name_run)); // runs Python
 }
 
 /* Finds out whether a program has put a function of its own into the place of asyncio.Handle._run,
@@ -208,8 +206,7 @@ run_by_replacement(core_state *state, PyObject *handle)
     PyObject *run = PyObject_GetAttr(state->stock_Handle, state->name_run);
     PyObject *answer = run == NULL ? NULL : PyObject_CallOneArg(run, handle); // runs Python
     Py_XDECREF(run);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* Runs an entry of the ring: a task steps, a handle calls. Runs Python. */

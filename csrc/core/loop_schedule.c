@@ -7,6 +7,7 @@
 #include "core/loop.h"
 
 #include "base/clock.h"
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/future.h"
 #include "core/handle.h"
@@ -47,8 +48,7 @@ check_in_debug_slow(Loop *self, PyObject *callback, const char *method, bool che
                                           (PyObject *)self, self->state->name_check_callback,
                                           callback, name, NULL);
     Py_XDECREF(name);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 static inline int
@@ -91,8 +91,7 @@ loop_call_soon(Loop *self, PyObject *callback, PyObject *argument, PyObject *con
     stack[2 + nargs] = context;
     handle = PyObject_VectorcallMethod(self->state->name_call_soon, stack, (size_t)nargs + 2,
                                        context == NULL ? NULL : self->state->context_keyword);
-    Py_XDECREF(handle); // runs Python
-    return handle == NULL ? -1 : 0;
+    return status_steal(handle); // runs Python
 }
 
 PyObject *
@@ -149,8 +148,7 @@ loop_call_soon_threadsafe(core_state *state, PyObject *loop, PyObject *callback,
         handle = PyObject_VectorcallMethod(state->name_call_soon_threadsafe, stack,
                                            (size_t)nargs + 2, NULL); // runs Python
     }
-    Py_XDECREF(handle);
-    return handle == NULL ? -1 : 0;
+    return status_steal(handle);
 }
 
 static PyObject *

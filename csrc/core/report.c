@@ -2,6 +2,8 @@
 
 #include "core/report.h"
 
+#include "core/answer.h"
+
 bool
 report_must_pass(void)
 {
@@ -22,9 +24,8 @@ report_to_handler(core_state *state, PyObject *loop, PyObject *message, PyObject
             goto done;
         }
     }
-    PyObject *answer = PyObject_CallMethodOneArg(loop, state->name_call_exception_handler, context);
-    status = answer == NULL ? -1 : 0;
-    Py_XDECREF(answer);
+    status = status_steal(
+        PyObject_CallMethodOneArg(loop, state->name_call_exception_handler, context));
 done:
     Py_XDECREF(context);
     Py_XDECREF(message);

@@ -2,6 +2,8 @@
 
 #include "core/stock.h"
 
+#include "core/answer.h"
+
 PyObject *
 stock_call_function(PyObject *function, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                     PyObject *kwnames)
@@ -44,8 +46,7 @@ stock_set_property(PyObject *owner, const char *name, PyObject *self, PyObject *
     PyObject *answer = value == NULL ? PyObject_CallMethod(property, "__delete__", "O", self)
                                      : PyObject_CallMethod(property, "__set__", "OO", self, value);
     Py_DECREF(property);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 PyObject *

@@ -3,6 +3,7 @@
 #include "core/waiter.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/context.h"
 #include "core/function.h"
 #include "core/handle.h"
@@ -46,10 +47,8 @@ waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObjec
         status = future_add_waiter(state, (Future *)future, waiter, context);
     }
     else { /* it takes the current context itself, as it does for asyncio */
-        PyObject *answer = PyObject_CallMethodOneArg(future, state->name_add_done_callback,
-                                                     waiter); // runs Python
-        status = answer == NULL ? -1 : 0;
-        Py_XDECREF(answer);
+        status = status_steal(PyObject_CallMethodOneArg(future, state->name_add_done_callback,
+                                                        waiter)); // runs Python
     }
     Py_DECREF(waiter);
     return status;
@@ -78,8 +77,7 @@ waiter_remove(core_state *state, PyObject *future, const waiter_kind *kind, PyOb
                                                            state->name_remove_done_callback,
                                                            waiter); // runs Python
         Py_XDECREF(waiter);
-        Py_XDECREF(answer);
-        return answer == NULL ? -1 : 0;
+        return status_steal(answer);
     }
     Future *own = (Future *)future;
     for (Py_ssize_t i = 0; i < future_waiter_count(own); i++) {

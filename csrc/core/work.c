@@ -3,6 +3,7 @@
 #include "core/work.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/chain.h"
 #include "core/future.h"
 
@@ -52,8 +53,7 @@ log_error(core_state *state, PyObject *self)
     PyErr_SetHandledException(outer);
     Py_XDECREF(outer);
     Py_DECREF(error);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* It is done: tells the future of the loop. */

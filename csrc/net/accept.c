@@ -6,6 +6,7 @@
 
 #include "net/accept.h"
 
+#include "core/answer.h"
 #include "core/report.h"
 #include "net/net_coroutine.h"
 #include "net/net_methods.h"
@@ -140,10 +141,8 @@ end_connection(Coroutine *op, PyObject **result)
         return 1;
     }
     PyObject *exception = PyErr_GetRaisedException();
-    PyObject *answer = PyObject_CallMethodNoArgs(self->items[ITEM_TRANSPORT],
-                                                 self->loop->loop.state->name_close);
-    int closed = answer == NULL ? -1 : 0; // ran Python
-    Py_XDECREF(answer);
+    int closed = status_steal(PyObject_CallMethodNoArgs(
+        self->items[ITEM_TRANSPORT], self->loop->loop.state->name_close)); // runs Python
     if (closed == 0) {
         PyErr_SetRaisedException(exception);
         closed = connection_failed(self);
@@ -207,8 +206,7 @@ serve_connection(NetLoop *loop, const listener *from, int fd, const inet_address
     }
     Py_XDECREF(context);
     Py_DECREF(coroutine);
-    Py_XDECREF(task);
-    return task == NULL ? -1 : 0;
+    return status_steal(task);
 }
 
 /* asyncio's own method, with the very arguments of ours. Runs Python. */

@@ -2,6 +2,7 @@
 
 #include "net/datagram_transport.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 
 #include <sys/socket.h>
@@ -26,12 +27,11 @@ datagram_failed(DatagramTransport *self, const char *message)
     }
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *protocol = Py_NewRef(transport->protocol);
-    PyObject *answer = PyObject_CallMethodOneArg(
-        protocol, state_of_datagram(self)->name_error_received, exception);
+    int status = status_steal(PyObject_CallMethodOneArg(
+        protocol, state_of_datagram(self)->name_error_received, exception));
     Py_DECREF(protocol);
-    Py_XDECREF(answer);
     Py_DECREF(exception);
-    return answer == NULL ? -1 : 0;
+    return status;
 }
 
 /* ---- what the base asks of its kind ---- */

@@ -3,6 +3,7 @@
 #include "net/net_loop.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "net/net_methods.h"
 #include "net/transport.h"
 
@@ -147,10 +148,8 @@ net_loop_ensure_fd_is_free(NetLoop *self, int fd)
         status = stock_has_transport(self, number);
     }
     if (status > 0) { /* asyncio tells whether it is open, and of it */
-        PyObject *answer = PyObject_CallMethodOneArg(
-            (PyObject *)self, self->loop.state->name_ensure_fd_no_transport, number);
-        Py_XDECREF(answer);
-        status = answer == NULL ? -1 : 0;
+        status = status_steal(PyObject_CallMethodOneArg(
+            (PyObject *)self, self->loop.state->name_ensure_fd_no_transport, number));
     }
     Py_XDECREF(number);
     return status;

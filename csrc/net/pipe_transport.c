@@ -3,6 +3,7 @@
 #include "net/pipe_transport.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "net/transport.h"
 #include "net/transport_report.h"
 
@@ -111,7 +112,7 @@ int
 pipe_transport_schedule_start(PipeTransport *self, bool reads, PyObject *waiter)
 {
     core_state *state = self->loop->loop.state;
-    PyObject *loop = Py_NewRef((PyObject *)self->loop), *handle = NULL;
+    PyObject *loop = Py_NewRef((PyObject *)self->loop);
     int status = -1;
     /* It may start to read only when connection_made() has been called, */
     if (call_protocol_soon(self, state->name_connection_made, (PyObject *)self) < 0
@@ -121,10 +122,11 @@ pipe_transport_schedule_start(PipeTransport *self, bool reads, PyObject *waiter)
     /* and whoever made it goes on only then, too. */
     if (waiter != Py_None) {
         PyObject *stack[] = {loop, state->set_result_unless_cancelled, waiter, Py_None};
-        handle = PyObject_VectorcallMethod(state->name_call_soon, stack, 4, NULL);
+        status = status_steal(PyObject_VectorcallMethod(state->name_call_soon, stack, 4, NULL));
     }
-    status = waiter == Py_None || handle != NULL ? 0 : -1;
-    Py_XDECREF(handle);
+    else {
+        status = 0;
+    }
 done:
     Py_DECREF(loop);
     return status;
@@ -141,13 +143,12 @@ pipe_transport_watch(PipeTransport *self, unsigned event, PyObject *method_name)
 {
     NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->loop);
     PyObject *method = PyObject_GetAttr((PyObject *)self, method_name);
-    PyObject *handle = method == NULL ? NULL
-                                      : loop_watch_fd(&loop->loop, self->fd, event, method, NULL,
-                                                      NULL);
+    int status = method == NULL ? -1
+                                : status_steal(loop_watch_fd(&loop->loop, self->fd, event, method,
+                                                             NULL, NULL));
     Py_XDECREF(method);
-    Py_XDECREF(handle);
     Py_DECREF((PyObject *)loop);
-    return handle == NULL ? -1 : 0;
+    return status;
 }
 
 int
@@ -202,12 +203,9 @@ pipe_transport_call_connection_lost(PipeTransport *self, PyObject *exception)
     }
     self->is_closing = self->is_ending = self->is_lost = true;
     PyObject *protocol = Py_NewRef(self->protocol);
-    PyObject *answer = PyObject_CallMethodOneArg(protocol,
-                                                 self->loop->loop.state->name_connection_lost,
-                                                 exception); // runs Python
+    int status = status_steal(PyObject_CallMethodOneArg(
+        protocol, self->loop->loop.state->name_connection_lost, exception)); // runs Python
     PyObject *pending = PyErr_GetRaisedException();
-    int status = answer == NULL ? -1 : 0;
-    Py_XDECREF(answer);
     Py_DECREF(protocol);
     if (self->loop != NULL && let_go(self) < 0) {
         status = -1;

@@ -2,6 +2,7 @@
 
 #include "net/sock_op.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/report.h"
 #include "poller/poller.h"
@@ -74,8 +75,7 @@ wait_for_fd(NetCoroutine *self, int fd)
                                                        (PyObject *)self, NULL)
                                        : loop_watch_fd_once(loop, fd, op->event,
                                                             state->sock_op_ready, (PyObject *)self);
-    Py_XDECREF(handle);
-    return handle == NULL ? -1 : 0;
+    return status_steal(handle);
 }
 
 int

@@ -3,6 +3,7 @@
 #include "net/stream_buffer.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 
 #include <string.h>
 
@@ -128,8 +129,7 @@ put_by_bytearray(stream_buffer *self, PyObject *data)
     PyObject *answer = bytearray == NULL ? NULL
                                          : PyObject_CallMethod(bytearray, "extend", "O", data);
     Py_XDECREF(bytearray);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

@@ -4,6 +4,7 @@
 
 #include "net/stream_protocol.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/loop.h"
 #include "core/stock.h"
@@ -65,8 +66,7 @@ call_reader(PyObject *reader, PyObject *method, PyObject *argument)
 {
     PyObject *stack[] = {reader, argument};
     PyObject *answer = PyObject_VectorcallMethod(method, stack, argument == NULL ? 1 : 2, NULL);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 static int

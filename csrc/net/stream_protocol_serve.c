@@ -9,6 +9,7 @@
 
 #include "net/stream_protocol.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/context.h"
 #include "core/function.h"
@@ -18,9 +19,7 @@
 static int
 close_transport(core_state *state, PyObject *transport)
 {
-    PyObject *answer = PyObject_CallMethodNoArgs(transport, state->name_close); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethodNoArgs(transport, state->name_close)); // runs Python
 }
 
 /* Tells of what the handler raised, and closes the connection: 0 or -1. Runs Python. */

@@ -3,6 +3,7 @@
 #include "net/stream_reader.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/loop.h"
@@ -96,8 +97,7 @@ stream_reader_resume(StreamReader *self)
     PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
     PyObject *answer = PyObject_CallMethodNoArgs(transport, self->state->name_resume_reading);
     Py_DECREF(transport); // ran Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

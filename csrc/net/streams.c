@@ -2,6 +2,7 @@
 
 #include "net/streams.h"
 
+#include "core/answer.h"
 #include "core/stock.h"
 
 int
@@ -10,8 +11,7 @@ streams_init_by_stock(PyTypeObject *type, PyObject *self, PyObject *args, PyObje
     PyObject *method = stock_super_method(type, self, "__init__");
     PyObject *answer = method == NULL ? NULL : PyObject_Call(method, args, kwargs);
     Py_XDECREF(method);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

@@ -2,6 +2,8 @@
 
 #include "net/tls_engine.h"
 
+#include "core/answer.h"
+
 TLSEngine *
 tls_engine_new(core_state *state)
 {
@@ -106,8 +108,7 @@ tls_engine_feed(TLSEngine *self, const char *data, Py_ssize_t size)
     PyObject *args[] = {self->incoming, view};
     PyObject *answer = PyObject_Vectorcall(self->state->ssl_bio_write, args, 2, NULL);
     Py_DECREF(view);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 static Py_ssize_t

@@ -3,6 +3,7 @@
 #include "net/tls_protocol.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 
 PyObject *
 tls_call_stock(TLSProtocol *self, const char *name, PyObject *argument)
@@ -18,9 +19,7 @@ tls_call_stock(TLSProtocol *self, const char *name, PyObject *argument)
 int
 tls_do_as_stock(TLSProtocol *self, const char *name)
 {
-    PyObject *answer = tls_call_stock(self, name, NULL);
-    Py_XDECREF(answer); // ran Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(tls_call_stock(self, name, NULL)); // runs Python
 }
 
 int
@@ -37,8 +36,7 @@ tls_end_by_exception(TLSProtocol *self)
     PyErr_SetHandledException(handled);
     Py_XDECREF(handled);
     Py_DECREF(exception);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* ---- the application's protocol ---- */

@@ -9,6 +9,7 @@
 #include "net/tls_protocol.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "net/join.h"
 #include "net/net_loop.h"
 
@@ -124,9 +125,7 @@ pass_on(core_state *state, TLSProtocol *self, plaintext *text)
     }
     else if (data != NULL) {
         PyObject *args[] = {protocol, data};
-        PyObject *answer = PyObject_VectorcallMethod(state->name_data_received, args, 2, NULL);
-        status = answer == NULL ? -1 : 0;
-        Py_XDECREF(answer);
+        status = status_steal(PyObject_VectorcallMethod(state->name_data_received, args, 2, NULL));
     }
     Py_XDECREF(data);
     Py_DECREF(protocol);
@@ -142,8 +141,7 @@ read_end(core_state *state, TLSProtocol *self)
         Py_SETREF(answer,
                   PyObject_CallMethodNoArgs((PyObject *)self, state->name_start_shutdown));
     }
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 static int
@@ -203,8 +201,7 @@ read_again_soon(core_state *state, TLSProtocol *self, NetLoop *loop)
                                       : PyObject_CallMethodOneArg((PyObject *)loop,
                                                                   state->name_call_soon, method);
     Py_XDECREF(method);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* One of the two methods kept of an asyncio.BufferedProtocol, as it is now. Runs Python, which may put
@@ -237,9 +234,8 @@ read_into_protocol(core_state *state, TLSProtocol *self, NetLoop *loop)
     }
     if (status == 0 && filled > 0) {
         Py_SETREF(number, PyLong_FromSsize_t(filled));
-        PyObject *answer = number == NULL ? NULL : call_kept(&self->app_buffer_updated, number);
-        Py_XDECREF(answer);
-        status = answer == NULL ? -1 : 0;
+        status = number == NULL ? -1
+                                : status_steal(call_kept(&self->app_buffer_updated, number));
     }
     Py_XDECREF(number);
     Py_XDECREF(buffer);
@@ -271,8 +267,7 @@ control_reading(core_state *state, TLSProtocol *self)
     PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
     PyObject *answer = PyObject_CallMethodNoArgs(transport, method); // runs Python
     Py_DECREF(transport);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* Decrypts what has been fed, and after that `input`, and passes it on; errors end the connection.
@@ -310,8 +305,7 @@ feed(TLSProtocol *self, const char *data, Py_ssize_t size)
         return tls_engine_feed(self->engine, data, size);
     }
     PyObject *answer = PyObject_CallMethod(self->engine->incoming, "write", "y#", data, size);
-    Py_XDECREF(answer); // runs Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer); // runs Python
 }
 
 /* What the state asks for when ciphertext has arrived. 0 or -1. Runs Python. */
@@ -327,8 +321,7 @@ go_on(core_state *state, TLSProtocol *self)
                                                               : NULL;
     PyObject *answer = method == NULL ? Py_NewRef(Py_None)
                                       : PyObject_CallMethodNoArgs((PyObject *)self, method);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

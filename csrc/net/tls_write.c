@@ -8,6 +8,7 @@
 
 #include "net/tls_protocol.h"
 
+#include "core/answer.h"
 #include "core/report.h"
 #include "net/join.h"
 #include "net/stream_transport.h"
@@ -31,8 +32,7 @@ call_flow(TLSProtocol *self, PyObject *name, const char *message)
     core_state *state = self->engine->state;
     PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
     PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
-    PyObject *answer = PyObject_CallMethodNoArgs(protocol, name); // runs Python
-    int status = answer == NULL ? -1 : 0;
+    int status = status_steal(PyObject_CallMethodNoArgs(protocol, name)); // runs Python
     if (status < 0 && !report_must_pass()) {
         PyObject *exception = PyErr_GetRaisedException();
         PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
@@ -45,7 +45,6 @@ call_flow(TLSProtocol *self, PyObject *name, const char *message)
         Py_DECREF(transport);
         Py_DECREF(exception);
     }
-    Py_XDECREF(answer);
     Py_DECREF(loop);
     Py_DECREF(protocol);
     return status;
@@ -112,8 +111,7 @@ call_transport(core_state *state, TLSProtocol *self, PyObject *data)
                          : PyObject_CallMethodOneArg(transport, state->name_write, data);
     }
     Py_DECREF(transport);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* Moves what the engine has encrypted to the held chunks: 0 or -1. */
@@ -243,8 +241,7 @@ queue(core_state *state, TLSProtocol *self, PyObject *data)
     Py_DECREF(backlog);
     self->write_buffer_size += answer == NULL ? 0 : PyBytes_GET_SIZE(bytes);
     Py_DECREF(bytes);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* Queues what encrypting has left over. */

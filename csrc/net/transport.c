@@ -8,6 +8,7 @@
 #include "net/transport.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/report.h"
 #include "net/transport_report.h"
 
@@ -37,10 +38,8 @@ static int
 attach_to_server(core_state *state, Transport *self)
 {
     PyObject *stack[] = {self->server, (PyObject *)self};
-    PyObject *answer = PyObject_VectorcallMethod(
-        state->name_attach, stack, state->server_counts_transports ? 1 : 2, NULL); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_VectorcallMethod(
+        state->name_attach, stack, state->server_counts_transports ? 1 : 2, NULL)); // runs Python
 }
 
 static int
@@ -52,11 +51,10 @@ detach_from_server(core_state *state, Transport *self)
     }
     self->server = NULL;
     PyObject *stack[] = {server, (PyObject *)self};
-    PyObject *answer = PyObject_VectorcallMethod(
-        state->name_detach, stack, state->server_counts_transports ? 1 : 2, NULL); // runs Python
-    Py_XDECREF(answer);
+    int status = status_steal(PyObject_VectorcallMethod(
+        state->name_detach, stack, state->server_counts_transports ? 1 : 2, NULL)); // runs Python
     Py_DECREF(server);
-    return answer == NULL ? -1 : 0;
+    return status;
 }
 
 int
@@ -152,8 +150,7 @@ watch(Transport *self, unsigned event, PyObject *method_name)
                                                       is_plain ? (PyObject *)self : NULL,
                                                       self->context);
     Py_XDECREF(method);
-    Py_XDECREF(handle);
-    return handle == NULL ? -1 : 0;
+    return status_steal(handle);
 }
 
 int
@@ -267,10 +264,8 @@ transport_call_connection_lost(Transport *self, PyObject *exception)
     core_state *state = self->loop->loop.state;
     int status = 0;
     if (self->is_protocol_connected) {
-        PyObject *answer = transport_call_protocol(self, state->name_connection_lost,
-                                                   exception); // runs Python
-        Py_XDECREF(answer);
-        status = answer == NULL ? -1 : 0;
+        status = status_steal(transport_call_protocol(self, state->name_connection_lost,
+                                                      exception)); // runs Python
     }
     if (self->is_lost || self->loop == NULL) {
         return status;

@@ -2,6 +2,7 @@
 
 #include "net/transport_report.h"
 
+#include "core/answer.h"
 #include "core/report.h"
 
 enum {
@@ -19,9 +20,7 @@ transport_report_debug(NetLoop *loop, PyObject *transport, const char *level, co
     if (is_debug <= 0) {
         return is_debug;
     }
-    PyObject *answer = PyObject_CallMethod(state->logger, level, "sO", format, transport);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethod(state->logger, level, "sO", format, transport));
 }
 
 int
@@ -45,8 +44,7 @@ transport_report_debug_error(NetLoop *loop, PyObject *transport, const char *mes
     Py_XDECREF(debug);
     Py_XDECREF(args);
     Py_XDECREF(keywords);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int
@@ -88,9 +86,7 @@ transport_report_lost_write(PyObject *transport, unsigned *conn_lost, const char
     if (*conn_lost <= WARN_FROM_LOST_WRITE) {
         return 0;
     }
-    PyObject *answer = PyObject_CallMethod(state_of(transport)->logger, "warning", "s", warning);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethod(state_of(transport)->logger, "warning", "s", warning));
 }
 
 PyObject *

@@ -9,6 +9,8 @@
 
 #include "net/transport.h"
 
+#include "core/answer.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -128,10 +130,10 @@ transport_close_fd(Transport *self)
     if (sock == NULL) {
         return 0;
     }
-    PyObject *answer = PyObject_CallMethodNoArgs(sock, transport_state_of(self)->name_close);
-    Py_XDECREF(answer); // runs Python
+    int status = status_steal(
+        PyObject_CallMethodNoArgs(sock, transport_state_of(self)->name_close)); // runs Python
     Py_DECREF(sock);
-    return answer == NULL ? -1 : 0;
+    return status;
 }
 
 /* ---- what get_extra_info() knows ---- */

@@ -2,6 +2,7 @@
 
 #include "sync/any_task.h"
 
+#include "core/answer.h"
 #include "core/task.h"
 
 static Task *
@@ -17,9 +18,7 @@ any_task_cancel(core_state *state, PyObject *task)
     if (own != NULL) {
         return task_cancel(state, own, Py_None) < 0 ? -1 : 0; // runs Python
     }
-    PyObject *answer = PyObject_CallMethodNoArgs(task, state->name_cancel); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethodNoArgs(task, state->name_cancel)); // runs Python
 }
 
 static long

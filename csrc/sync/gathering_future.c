@@ -3,6 +3,7 @@
 #include "sync/gathering_future.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/attributes.h"
 #include "core/awaitable.h"
 #include "core/task.h"
@@ -78,9 +79,7 @@ retrieve_exception(core_state *state, PyObject *child)
     if (is_cancelled != 0) {
         return is_cancelled < 0 ? -1 : 0;
     }
-    PyObject *exception = awaitable_exception(state, child); // runs Python
-    Py_XDECREF(exception);
-    return exception == NULL ? -1 : 0;
+    return status_steal(awaitable_exception(state, child)); // runs Python
 }
 
 /* A new CancelledError with a child's message, which does not use up the child's own. */

@@ -2,6 +2,7 @@
 
 #include "sync/queue.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/future.h"
 
@@ -107,8 +108,7 @@ append(Queue *self, PyObject *item)
         answer = PyObject_Vectorcall(state->heappush, stack, 2, NULL); // runs Python (comparisons)
         Py_DECREF(stack[0]);
     }
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 static PyObject *
@@ -157,9 +157,7 @@ clear_finished(Queue *self)
         ((Event *)self->finished)->is_set = false;
         return 0;
     }
-    PyObject *answer = PyObject_CallMethod(self->finished, "clear", NULL); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethod(self->finished, "clear", NULL)); // runs Python
 }
 
 int
@@ -235,9 +233,7 @@ queue_task_done(Queue *self)
     if (has_own_event(self)) {
         return event_set((Event *)self->finished); // may run Python
     }
-    PyObject *answer = PyObject_CallMethod(self->finished, "set", NULL); // runs Python
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethod(self->finished, "set", NULL)); // runs Python
 }
 
 /* future.cancel(), whatever kind it is: 0 or -1. May run Python. */
@@ -247,9 +243,7 @@ cancel(core_state *state, PyObject *future)
     if (Py_IS_TYPE(future, state->Future_type)) {
         return future_cancel(state, (Future *)future, NULL) < 0 ? -1 : 0;
     }
-    PyObject *answer = PyObject_CallMethodNoArgs(future, state->name_cancel);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethodNoArgs(future, state->name_cancel));
 }
 
 /* Takes a waiter out whose wait has ended by an exception. Where it had been woken and what it was

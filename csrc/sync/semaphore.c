@@ -2,6 +2,7 @@
 
 #include "sync/semaphore.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "sync/context_manager.h"
 
@@ -312,8 +313,7 @@ find_out_how(core_state *state)
     }
     state->semaphore_wakes_all = answer == Py_False;
     Py_XDECREF(semaphore);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

@@ -6,6 +6,7 @@
 
 #include "sync/shield.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/args.h"
 #include "core/context.h"
@@ -44,9 +45,7 @@ forget_outcome(core_state *state, PyObject *inner)
     if (is_cancelled != 0) {
         return is_cancelled < 0 ? -1 : 0;
     }
-    PyObject *exception = awaitable_exception(state, inner); // runs Python
-    Py_XDECREF(exception);
-    return exception == NULL ? -1 : 0;
+    return status_steal(awaitable_exception(state, inner)); // runs Python
 }
 
 static int

@@ -3,6 +3,7 @@
 #include "sync/sync_object.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/loop.h"
 #include "core/stock.h"
 
@@ -166,8 +167,7 @@ sync_init_as_stock(SyncObject *self, PyObject *args, PyObject *kwargs)
     }
     Py_XDECREF(init);
     Py_XDECREF(all);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
+    return status_steal(result);
 }
 
 bool

@@ -8,6 +8,7 @@
 
 #include "sync/task_group.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/context.h"
 #include "core/future.h"
@@ -50,9 +51,8 @@ task_group_abort(TaskGroup *self)
 int
 task_group_abort_by_method(TaskGroup *self)
 {
-    PyObject *answer = PyObject_CallMethodNoArgs((PyObject *)self, self->module_state->name_abort);
-    Py_XDECREF(answer); // runs Python
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethodNoArgs(
+        (PyObject *)self, self->module_state->name_abort)); // runs Python
 }
 
 /* The exception that a task raised, a new reference; NULL where it has raised none or was
@@ -197,8 +197,7 @@ add_callback(TaskGroup *self, PyObject *task)
                                         : PyObject_CallMethodOneArg(
                                               task, state->name_add_done_callback, callback);
     Py_XDECREF(callback);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 /* The task is done already: what the callback does, at once. Runs Python. */
@@ -210,8 +209,7 @@ hear_at_once(TaskGroup *self, PyObject *task)
         return task_done(state, (PyObject *)self, task);
     }
     PyObject *answer = PyObject_CallMethodOneArg((PyObject *)self, state->name_on_task_done, task);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 int

@@ -6,11 +6,11 @@
 
 #include "core/awaitable.h"
 #include "core/bridge.h"
-#include "core/handle.h"
 #include "core/loop.h"
 #include "core/loop_methods.h"
 #include "sync/any_task.h"
 #include "sync/timeout_error.h"
+#include "sync/timer.h"
 
 /* The task that has entered it: a new reference, None where there is none. */
 static PyObject *
@@ -29,15 +29,7 @@ timeout_cancel_handler(Timeout *self)
         return 0;
     }
     self->handler = NULL;
-    int status;
-    if (handle_is_exact(self->module_state, handler)) {
-        status = handle_cancel(self->module_state, (Handle *)handler); // runs Python in debug mode
-    }
-    else {
-        PyObject *answer = PyObject_CallMethodNoArgs(handler, self->module_state->name_cancel);
-        status = answer == NULL ? -1 : 0;
-        Py_XDECREF(answer);
-    }
+    int status = timer_cancel(self->module_state, handler); // may run Python
     Py_DECREF(handler);
     return status;
 }

@@ -5,6 +5,7 @@
 #ifndef PYASYNC_SYNC_TIMER_H
 #define PYASYNC_SYNC_TIMER_H
 
+#include "core/answer.h"
 #include "core/handle.h"
 #include "core/state.h"
 
@@ -25,9 +26,7 @@ timer_cancel(core_state *state, PyObject *timer)
     if (handle_is_exact(state, timer)) {
         return handle_cancel(state, (Handle *)timer);
     }
-    PyObject *answer = PyObject_CallMethodNoArgs(timer, state->name_cancel);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(PyObject_CallMethodNoArgs(timer, state->name_cancel));
 }
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "sync/waiters.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/future.h"
 
@@ -86,8 +87,7 @@ call_deque(PyObject *deque, PyObject *is_deques, PyObject *name, PyObject *argum
 {
     PyObject *answer = is_deque(state, deque) ? deque_call(is_deques, deque, argument)
                                               : PyObject_CallMethodOneArg(deque, name, argument);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(answer);
 }
 
 static PyObject *

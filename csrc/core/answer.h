@@ -1,0 +1,21 @@
+/* answer.h -- what a call into Python answered, as C reads it.
+
+   Each takes the reference, which is NULL where the call raised; the exception stays. */
+
+#ifndef PYASYNC_CORE_ANSWER_H
+#define PYASYNC_CORE_ANSWER_H
+
+#include "base/compat.h"
+
+/* Of a call whose result says nothing: 0 or -1. */
+static inline int
+status_steal(PyObject *answer)
+{
+    if (answer == NULL) {
+        return -1;
+    }
+    Py_DECREF(answer); // runs Python (destructors)
+    return 0;
+}
+
+#endif
