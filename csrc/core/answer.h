@@ -18,4 +18,16 @@ status_steal(PyObject *answer)
     return 0;
 }
 
+/* Of a call that answers yes or no: 1, 0 or -1. */
+static inline int
+truth_steal(PyObject *answer)
+{
+    if (answer == NULL) {
+        return -1;
+    }
+    int is_true = PyObject_IsTrue(answer); // runs Python
+    Py_DECREF(answer);
+    return is_true;
+}
+
 #endif

@@ -15,9 +15,7 @@ awaitable_is_coroutine_slow(core_state *state, PyObject *object)
     if (is_known != 0) {
         return is_known;
     }
-    PyObject *answer = PyObject_CallOneArg(state->iscoroutine, object); // runs Python
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
+    int is_true = truth_steal(PyObject_CallOneArg(state->iscoroutine, object)); // runs Python
     if (is_true > 0 && PySet_GET_SIZE(state->coroutine_types) < 100
         && PySet_Add(state->coroutine_types, (PyObject *)Py_TYPE(object)) < 0) {
         return -1;
@@ -29,10 +27,7 @@ awaitable_is_coroutine_slow(core_state *state, PyObject *object)
 static int
 ask(PyObject *object, PyObject *method)
 {
-    PyObject *answer = PyObject_CallMethodNoArgs(object, method);
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_true;
+    return truth_steal(PyObject_CallMethodNoArgs(object, method));
 }
 
 int
@@ -44,10 +39,7 @@ awaitable_is_future(core_state *state, PyObject *object)
     if (PyCoro_CheckExact(object)) {
         return 0;
     }
-    PyObject *answer = PyObject_CallOneArg(state->isfuture, object); // runs Python
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_true;
+    return truth_steal(PyObject_CallOneArg(state->isfuture, object)); // runs Python
 }
 
 PyObject *
@@ -94,9 +86,8 @@ as_coroutine(core_state *state, PyObject *object, bool *is_wrapped)
     if (is_coroutine != 0) {
         return is_coroutine < 0 ? NULL : Py_NewRef(object);
     }
-    PyObject *answer = PyObject_CallOneArg(state->isawaitable, object); // runs Python
-    int is_awaitable = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
+    int is_awaitable = truth_steal(
+        PyObject_CallOneArg(state->isawaitable, object)); // runs Python
     if (is_awaitable == 0) {
         PyErr_SetString(PyExc_TypeError,
                         "An asyncio.Future, a coroutine or an awaitable is required");
@@ -229,12 +220,9 @@ awaitable_cancel(core_state *state, PyObject *future, PyObject *message)
         return ask(future, state->name_cancel);
     }
     PyObject *stack[] = {future, message};
-    PyObject *answer = PyObject_VectorcallMethod(state->name_cancel, stack,
+    return truth_steal(PyObject_VectorcallMethod(state->name_cancel, stack,
                                                  1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                                 state->msg_keyword); // runs Python
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_true;
+                                                 state->msg_keyword)); // runs Python
 }
 
 static int

@@ -96,10 +96,8 @@ read_result(core_state *state, PyObject *future, PyObject **result)
 int
 chain_begin(core_state *state, PyObject *future)
 {
-    PyObject *answer = PyObject_CallMethodNoArgs(future, state->name_set_running_or_notify_cancel);
-    int is_running = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return is_running;
+    return truth_steal(
+        PyObject_CallMethodNoArgs(future, state->name_set_running_or_notify_cancel));
 }
 
 /* ---- from one to the other ---- */

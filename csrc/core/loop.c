@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "core/adopt.h"
+#include "core/answer.h"
 #include "core/bridge.h"
 #include "core/handle.h"
 #include "core/loop_methods.h"
@@ -28,10 +29,7 @@ loop_is_debug(core_state *state, PyObject *loop)
     if (own != NULL && loop_debug_is_plain_off(own)) {
         return 0;
     }
-    PyObject *debug = PyObject_CallMethodNoArgs(loop, state->name_get_debug);
-    int is_debug = debug == NULL ? -1 : PyObject_IsTrue(debug);
-    Py_XDECREF(debug);
-    return is_debug;
+    return truth_steal(PyObject_CallMethodNoArgs(loop, state->name_get_debug));
 }
 
 int
@@ -41,10 +39,7 @@ loop_is_closed(core_state *state, PyObject *loop)
     if (own != NULL && loop_is_direct(own) && own->threadsafe_is_ours) {
         return 0;
     }
-    PyObject *closed = PyObject_CallMethodNoArgs(loop, state->name_is_closed);
-    int is_closed = closed == NULL ? -1 : PyObject_IsTrue(closed);
-    Py_XDECREF(closed);
-    return is_closed;
+    return truth_steal(PyObject_CallMethodNoArgs(loop, state->name_is_closed));
 }
 
 /* 1 where neither type nor instance puts another attribute in the place of ours, 0 or -1. */

@@ -171,9 +171,7 @@ move_due_timers(Loop *self)
 static int
 run_foreign_handle(core_state *state, PyObject *handle)
 {
-    PyObject *cancelled = PyObject_GetAttr(handle, state->name_cancelled_attribute);
-    int is_cancelled = cancelled == NULL ? -1 : PyObject_IsTrue(cancelled);
-    Py_XDECREF(cancelled);
+    int is_cancelled = truth_steal(PyObject_GetAttr(handle, state->name_cancelled_attribute));
     if (is_cancelled != 0) {
         return is_cancelled < 0 ? -1 : 0;
     }

@@ -395,9 +395,8 @@ PyObject *
 Loop_add_callback(PyObject *op, PyObject *handle)
 {
     Loop *self = (Loop *)op;
-    PyObject *cancelled = PyObject_GetAttr(handle, self->state->name_cancelled_attribute);
-    int is_cancelled = cancelled == NULL ? -1 : PyObject_IsTrue(cancelled);
-    Py_XDECREF(cancelled);
+    int is_cancelled = truth_steal(
+        PyObject_GetAttr(handle, self->state->name_cancelled_attribute));
     if (is_cancelled < 0 || (!is_cancelled && loop_put_steal(self, Py_NewRef(handle)) < 0)) {
         return NULL;
     }

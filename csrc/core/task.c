@@ -5,6 +5,7 @@
 #include "core/task.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/context.h"
 
@@ -123,9 +124,8 @@ task_cancel(core_state *state, Task *self, PyObject *message)
             is_cancelled = future_cancel(state, (Future *)waiter, message);
         }
         else {
-            PyObject *answer = PyObject_CallMethodOneArg(waiter, state->name_cancel, message);
-            is_cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer); // runs Python
-            Py_XDECREF(answer);
+            is_cancelled = truth_steal(
+                PyObject_CallMethodOneArg(waiter, state->name_cancel, message)); // runs Python
         }
         Py_DECREF(waiter);
         if (is_cancelled != 0) {

@@ -10,6 +10,7 @@
 
 #include "core/task.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/context.h"
@@ -79,11 +80,10 @@ set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
     message = Py_NewRef(message == NULL ? Py_None : message);
     yielded = Py_NewRef(yielded);
     // runs Python
-    PyObject *answer = PyObject_CallMethodOneArg(yielded, state->name_cancel, message);
+    int is_cancelled = truth_steal(
+        PyObject_CallMethodOneArg(yielded, state->name_cancel, message));
     Py_DECREF(yielded);
     Py_DECREF(message);
-    int is_cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
     if (is_cancelled > 0) {
         self->future.task_must_cancel = false;
     }

@@ -5,6 +5,7 @@
 #include "core/task.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/bridge.h"
 #include "core/future_methods.h"
 #include "core/report.h"
@@ -45,9 +46,8 @@ Task_init(PyObject *op, PyObject *args, PyObject *kwargs)
         return -1;
     }
     if (eager_start) {
-        PyObject *answer = PyObject_CallMethodNoArgs(self->future.loop, state->name_is_running);
-        eager_start = answer == NULL ? -1 : PyObject_IsTrue(answer);
-        Py_XDECREF(answer);
+        eager_start = truth_steal(
+            PyObject_CallMethodNoArgs(self->future.loop, state->name_is_running));
         if (eager_start < 0) {
             return -1;
         }

@@ -6,6 +6,8 @@
 
 #include "net/stream_transport.h"
 
+#include "core/answer.h"
+
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -47,10 +49,8 @@ read_eof(StreamTransport *self)
         return -1;
     }
     core_state *state = transport_state_of(transport);
-    PyObject *answer = transport_call_protocol(transport, state->name_eof_received,
-                                               NULL); // runs Python
-    int keep_open = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
+    int keep_open = truth_steal(
+        transport_call_protocol(transport, state->name_eof_received, NULL)); // runs Python
     if (keep_open < 0) {
         return transport_fatal_error(transport,
                                      "Fatal error: protocol.eof_received() call failed.");

@@ -6,6 +6,7 @@
 #include "net/stream_writer.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/coroutine.h"
@@ -63,10 +64,7 @@ is_closing(StreamWriter *self)
     if (own != NULL) {
         return own->transport.is_closing;
     }
-    PyObject *answer = call_transport(self, self->state->name_is_closing, NULL);
-    int closing = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return closing;
+    return truth_steal(call_transport(self, self->state->name_is_closing, NULL));
 }
 
 /* Raises what the reader has been told of, if that is anything: whether. Runs Python. */

@@ -2,6 +2,7 @@
 
 #include "sync/as_completed.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/context.h"
@@ -82,9 +83,7 @@ refuse_single(core_state *state, PyObject *fs)
 {
     int is_single;
     if (AS_COMPLETED_IS_ASYNC) {
-        PyObject *answer = PyObject_CallOneArg(state->isawaitable, fs); // runs Python
-        is_single = answer == NULL ? -1 : PyObject_IsTrue(answer);
-        Py_XDECREF(answer);
+        is_single = truth_steal(PyObject_CallOneArg(state->isawaitable, fs)); // runs Python
     }
     else {
         is_single = awaitable_is_future(state, fs); // runs Python

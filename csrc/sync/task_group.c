@@ -25,11 +25,8 @@ task_group_is_base_error(TaskGroup *self, PyObject *exc)
         return PyErr_GivenExceptionMatches(exc, PyExc_SystemExit)
                || PyErr_GivenExceptionMatches(exc, PyExc_KeyboardInterrupt);
     }
-    PyObject *answer = PyObject_CallMethodOneArg((PyObject *)self,
-                                                 self->module_state->name_is_base_error, exc);
-    int is_true = answer == NULL ? -1 : PyObject_IsTrue(answer); // runs Python
-    Py_XDECREF(answer);
-    return is_true;
+    return truth_steal(PyObject_CallMethodOneArg(
+        (PyObject *)self, self->module_state->name_is_base_error, exc)); // runs Python
 }
 
 int
