@@ -30,4 +30,13 @@ truth_steal(PyObject *answer)
     return is_true;
 }
 
+/* Of a call that answers an int: 0; or -1 where it is none, or too large, and so is *number. */
+static inline int
+number_steal(PyObject *answer, long *number)
+{
+    *number = answer == NULL ? -1 : PyLong_AsLong(answer); // runs Python where it is no int
+    Py_XDECREF(answer);
+    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 #endif

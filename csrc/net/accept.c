@@ -223,21 +223,20 @@ accept_by_stock(NetLoop *self, PyObject *const *args, Py_ssize_t nargs, PyObject
 static int
 get_int(PyObject *object, const char *name, int *value)
 {
-    PyObject *number = PyObject_GetAttrString(object, name);
-    long found = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
+    long found;
+    int status = number_steal(PyObject_GetAttrString(object, name), &found);
     *value = (int)found;
-    return found == -1 && PyErr_Occurred() ? -1 : 0;
+    return status;
 }
 
 /* The fd of the listening socket now, -1 where it is closed: 0 or -1. */
 static int
 listener_fd(const listener *from, int *fd)
 {
-    PyObject *number = PyObject_CallMethod(from->sock, "fileno", NULL);
-    *fd = number == NULL ? -1 : (int)PyLong_AsLong(number);
-    Py_XDECREF(number);
-    return *fd == -1 && PyErr_Occurred() ? -1 : 0;
+    long found;
+    int status = number_steal(PyObject_CallMethod(from->sock, "fileno", NULL), &found);
+    *fd = (int)found;
+    return status;
 }
 
 /* (protocol_factory, sock, sslcontext, server, backlog, handshake_timeout, shutdown_timeout[, context])

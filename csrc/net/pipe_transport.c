@@ -31,10 +31,8 @@ pipe_arguments_parse(PyTypeObject *type, PyObject *args, PyObject *kwargs, const
 static int
 ask_for_fd(core_state *state, PyObject *pipe, int *fd)
 {
-    PyObject *number = PyObject_CallMethodNoArgs(pipe, state->name_fileno);
-    long value = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
-    if (value == -1 && PyErr_Occurred()) {
+    long value;
+    if (number_steal(PyObject_CallMethodNoArgs(pipe, state->name_fileno), &value) < 0) {
         return -1;
     }
     *fd = value < INT_MIN || value > INT_MAX ? -1 : (int)value;

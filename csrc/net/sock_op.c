@@ -20,10 +20,9 @@ static int
 fd_now(NetCoroutine *self)
 {
     core_state *state = self->loop->loop.state;
+    long fd;
     PyObject *number = PyObject_CallOneArg(state->socket_fileno, self->items[ITEM_SOCK]);
-    long fd = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
-    return fd == -1 && PyErr_Occurred() ? -2 : (int)fd;
+    return number_steal(number, &fd) < 0 ? -2 : (int)fd;
 }
 
 /* Ends the watching, if it is still ours. Keeps the pending exception. */
@@ -195,11 +194,10 @@ static int
 read_member(PyObject *descriptor, PyObject *sock, int *value)
 {
     descrgetfunc get = Py_TYPE(descriptor)->tp_descr_get;
-    PyObject *number = get(descriptor, sock, (PyObject *)Py_TYPE(sock));
-    long found = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
+    long found;
+    int status = number_steal(get(descriptor, sock, (PyObject *)Py_TYPE(sock)), &found);
     *value = (int)found;
-    return found == -1 && PyErr_Occurred() ? -1 : 0;
+    return status;
 }
 
 int

@@ -18,11 +18,10 @@
 static int
 get_number(PyObject *sock, const char *name, uint16_t *value)
 {
-    PyObject *number = PyObject_GetAttrString(sock, name);
-    long found = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
+    long found;
+    int status = number_steal(PyObject_GetAttrString(sock, name), &found);
     *value = (uint16_t)found;
-    return found == -1 && PyErr_Occurred() ? -1 : 0;
+    return status;
 }
 
 /* Takes a socket object over. Runs Python. */
@@ -30,10 +29,8 @@ static int
 take_sock(Transport *self, PyObject *sock)
 {
     core_state *state = transport_state_of(self);
-    PyObject *number = PyObject_CallMethodNoArgs(sock, state->name_fileno);
-    long fd = number == NULL ? -1 : PyLong_AsLong(number);
-    Py_XDECREF(number);
-    if (fd == -1 && PyErr_Occurred()) {
+    long fd;
+    if (number_steal(PyObject_CallMethodNoArgs(sock, state->name_fileno), &fd) < 0) {
         return -1;
     }
     if (fd < 0 || fd > INT_MAX / 2) {
