@@ -9,33 +9,39 @@ enum {
     WARN_FROM_LOST_WRITE = 5, /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 };
 
-int
-transport_report_debug(NetLoop *loop, PyObject *transport, const char *level, const char *format)
+/* 1, with asyncio's logger (borrowed from the module), 0 or -1. Runs Python for a loop that overrides
+   get_debug(). */
+static int
+is_in_debug(NetLoop *loop, PyObject **logger)
 {
     if (loop == NULL) {
         return 0;
     }
-    core_state *state = loop->loop.state;
-    int is_debug = loop_is_debug(state, (PyObject *)loop);
+    *logger = loop->loop.state->logger;
+    return loop_is_debug(loop->loop.state, (PyObject *)loop);
+}
+
+int
+transport_report_debug(NetLoop *loop, PyObject *transport, const char *level, const char *format)
+{
+    PyObject *logger;
+    int is_debug = is_in_debug(loop, &logger);
     if (is_debug <= 0) {
         return is_debug;
     }
-    return status_steal(PyObject_CallMethod(state->logger, level, "sO", format, transport));
+    return status_steal(PyObject_CallMethod(logger, level, "sO", format, transport));
 }
 
 int
 transport_report_debug_error(NetLoop *loop, PyObject *transport, const char *message,
                              PyObject *exception)
 {
-    if (loop == NULL) {
-        return 0;
-    }
-    core_state *state = loop->loop.state;
-    int is_debug = loop_is_debug(state, (PyObject *)loop);
+    PyObject *logger;
+    int is_debug = is_in_debug(loop, &logger);
     if (is_debug <= 0) {
         return is_debug;
     }
-    PyObject *debug = PyObject_GetAttrString(state->logger, "debug");
+    PyObject *debug = PyObject_GetAttrString(logger, "debug");
     PyObject *args = Py_BuildValue("(sOs)", "%r: %s", transport, message);
     PyObject *keywords = Py_BuildValue("{sO}", "exc_info", exception);
     PyObject *answer = debug == NULL || args == NULL || keywords == NULL
