@@ -80,28 +80,17 @@ pipe_transport_init(PipeTransport *self, const pipe_arguments *arguments, const 
     return 0;
 }
 
-/* The loop is held while attributes are looked up: that may run Python, and end the transport. */
+/* Schedules a method of the transport or of its protocol: 0 or -1. The loop and the owner are held
+   while the attribute is looked up: that may run Python, and end the transport. */
 static int
-call_soon(PipeTransport *self, PyObject *method_name, PyObject *argument)
+call_soon(PipeTransport *self, PyObject *owner, PyObject *method_name, PyObject *argument)
 {
     NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->loop);
-    PyObject *method = PyObject_GetAttr((PyObject *)self, method_name);
+    Py_INCREF(owner);
+    PyObject *method = PyObject_GetAttr(owner, method_name); // runs Python
     int status = method == NULL ? -1 : loop_call_soon(&loop->loop, method, argument, NULL);
     Py_XDECREF(method);
-    Py_DECREF((PyObject *)loop);
-    return status;
-}
-
-/* Schedules a method of the protocol. */
-static int
-call_protocol_soon(PipeTransport *self, PyObject *method_name, PyObject *argument)
-{
-    NetLoop *loop = (NetLoop *)Py_NewRef((PyObject *)self->loop);
-    PyObject *protocol = Py_NewRef(self->protocol);
-    PyObject *method = PyObject_GetAttr(protocol, method_name); // runs Python
-    int status = method == NULL ? -1 : loop_call_soon(&loop->loop, method, argument, NULL);
-    Py_XDECREF(method);
-    Py_DECREF(protocol);
+    Py_DECREF(owner);
     Py_DECREF((PyObject *)loop);
     return status;
 }
@@ -113,8 +102,9 @@ pipe_transport_schedule_start(PipeTransport *self, bool reads, PyObject *waiter)
     PyObject *loop = Py_NewRef((PyObject *)self->loop);
     int status = -1;
     /* It may start to read only when connection_made() has been called, */
-    if (call_protocol_soon(self, state->name_connection_made, (PyObject *)self) < 0
-        || (reads && self->loop != NULL && call_soon(self, state->name_start_reading, NULL) < 0)) {
+    if (call_soon(self, self->protocol, state->name_connection_made, (PyObject *)self) < 0
+        || (reads && self->loop != NULL
+            && call_soon(self, (PyObject *)self, state->name_start_reading, NULL) < 0)) {
         goto done;
     }
     /* and whoever made it goes on only then, too. */
@@ -133,7 +123,7 @@ done:
 int
 pipe_transport_eof_received_soon(PipeTransport *self)
 {
-    return call_protocol_soon(self, self->loop->loop.state->name_eof_received, NULL);
+    return call_soon(self, self->protocol, self->loop->loop.state->name_eof_received, NULL);
 }
 
 int
@@ -163,7 +153,8 @@ pipe_transport_end(PipeTransport *self, PyObject *exception)
         return 0;
     }
     self->is_ending = true;
-    int status = call_soon(self, self->loop->loop.state->name_call_connection_lost, exception);
+    int status = call_soon(self, (PyObject *)self,
+                           self->loop->loop.state->name_call_connection_lost, exception);
     if (status < 0) {
         self->is_ending = self->is_lost; /* a closed loop: nothing will call it */
     }

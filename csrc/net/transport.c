@@ -184,10 +184,8 @@ transport_report(Transport *self, const char *message)
 int
 transport_end_by(Transport *self, PyObject *exception, const char *message)
 {
-    int status = PyErr_GivenExceptionMatches(exception, PyExc_OSError)
-                     ? transport_report_debug_error(self->loop, (PyObject *)self, message, exception)
-                     : transport_report_error(self->loop, (PyObject *)self, self->protocol, message,
-                                              exception);
+    int status = transport_report_fatal(self->loop, (PyObject *)self, self->protocol, message,
+                                        exception);
     return status < 0 ? -1 : transport_force_close(self, exception);
 }
 

@@ -73,6 +73,15 @@ transport_report_error(NetLoop *loop, PyObject *transport, PyObject *protocol, c
 }
 
 int
+transport_report_fatal(NetLoop *loop, PyObject *transport, PyObject *protocol, const char *message,
+                       PyObject *exception)
+{
+    return PyErr_GivenExceptionMatches(exception, PyExc_OSError)
+               ? transport_report_debug_error(loop, transport, message, exception)
+               : transport_report_error(loop, transport, protocol, message, exception);
+}
+
+int
 transport_report_pending(NetLoop *loop, PyObject *transport, PyObject *protocol,
                          const char *message)
 {

@@ -25,7 +25,13 @@ int transport_report_debug_error(NetLoop *loop, PyObject *transport, const char 
 int transport_report_error(NetLoop *loop, PyObject *transport, PyObject *protocol,
                            const char *message, PyObject *exception);
 
-/* The same of the pending exception, which it consumes; -1 with those that pass through. */
+/* An OSError to the log, in debug mode; any other exception to the exception handler: 0 or -1. Runs
+   Python. */
+int transport_report_fatal(NetLoop *loop, PyObject *transport, PyObject *protocol,
+                           const char *message, PyObject *exception);
+
+/* To the exception handler, the pending exception, which it consumes; -1 with those that pass
+   through. */
 int transport_report_pending(NetLoop *loop, PyObject *transport, PyObject *protocol,
                              const char *message);
 

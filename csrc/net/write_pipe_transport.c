@@ -39,19 +39,25 @@ maybe_pause_protocol(WritePipeTransport *self)
 
 /* ---- ending ---- */
 
+/* 0 or -1. Runs Python. */
+static int
+drop_unsent(WritePipeTransport *self)
+{
+    if (self->queue.count == 0) {
+        return 0;
+    }
+    write_queue_clear(&self->queue);
+    return self->pipe.loop == NULL ? 0
+                                   : loop_unwatch_fd(&self->pipe.loop->loop, self->pipe.fd,
+                                                     POLLER_WRITE);
+}
+
 /* Drops what is unsent and schedules connection_lost(exception or None): 0 or -1. */
 static int
 close_by(WritePipeTransport *self, PyObject *exception)
 {
     self->pipe.is_closing = true;
-    if (self->queue.count > 0) {
-        write_queue_clear(&self->queue);
-        if (self->pipe.loop != NULL
-            && loop_unwatch_fd(&self->pipe.loop->loop, self->pipe.fd, POLLER_WRITE) < 0) {
-            return -1;
-        }
-    }
-    return pipe_transport_end(&self->pipe, exception);
+    return drop_unsent(self) < 0 ? -1 : pipe_transport_end(&self->pipe, exception);
 }
 
 /* As _fatal_error(). Runs Python. */
@@ -59,10 +65,8 @@ static int
 end_by(WritePipeTransport *self, PyObject *exception, const char *message)
 {
     PipeTransport *pipe = &self->pipe;
-    int status = PyErr_GivenExceptionMatches(exception, PyExc_OSError)
-                     ? transport_report_debug_error(pipe->loop, (PyObject *)self, message, exception)
-                     : transport_report_error(pipe->loop, (PyObject *)self, pipe->protocol, message,
-                                              exception);
+    int status = transport_report_fatal(pipe->loop, (PyObject *)self, pipe->protocol, message,
+                                        exception);
     return status < 0 ? -1 : close_by(self, exception);
 }
 
@@ -75,13 +79,7 @@ write_failed(WritePipeTransport *self)
     }
     PyObject *exception = PyErr_GetRaisedException();
     self->conn_lost++;
-    int status = 0;
-    if (self->queue.count > 0) {
-        write_queue_clear(&self->queue);
-        if (self->pipe.loop != NULL) {
-            status = loop_unwatch_fd(&self->pipe.loop->loop, self->pipe.fd, POLLER_WRITE);
-        }
-    }
+    int status = drop_unsent(self);
     if (status >= 0) {
         status = end_by(self, exception, "Fatal write error on pipe transport");
     }
