@@ -36,6 +36,18 @@ stock_call_method(PyObject *owner, const char *method, PyObject *self, PyObject 
     return answer;
 }
 
+void
+stock_finalize(PyObject *function, PyObject *self)
+{
+    PyObject *pending = PyErr_GetRaisedException();
+    if (status_steal(PyObject_CallOneArg(function, self)) < 0) {
+        PyErr_WriteUnraisable(function);
+    }
+    if (pending != NULL) {
+        PyErr_SetRaisedException(pending);
+    }
+}
+
 int
 stock_set_property(PyObject *owner, const char *name, PyObject *self, PyObject *value)
 {

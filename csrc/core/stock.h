@@ -22,6 +22,10 @@ PyObject *stock_super_method(PyTypeObject *type, PyObject *self, const char *met
 PyObject *stock_call_super(PyTypeObject *type, PyObject *self, const char *method,
                            PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
+/* function(self) of a finalizer of ours: what it raises goes to sys.unraisablehook. Keeps the
+   pending exception. Runs Python. */
+void stock_finalize(PyObject *function, PyObject *self);
+
 /* Assigns to the property of that name of the class, or deletes it where value is NULL: 0, or -1 with
    the interpreter's own words for what cannot be. Runs Python. */
 int stock_set_property(PyObject *owner, const char *name, PyObject *self, PyObject *value);

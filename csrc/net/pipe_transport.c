@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/answer.h"
+#include "core/stock.h"
 #include "net/transport.h"
 #include "net/transport_report.h"
 
@@ -305,19 +306,11 @@ pipe_transport_finalize(PyObject *op)
         return;
     }
     core_state *state = state_of(op);
-    PyObject *pending = PyErr_GetRaisedException();
-    PyObject *stock = PyObject_TypeCheck(op, state->ReadPipeTransport_type)
-                          ? state->stock_read_pipe_del
-                          : state->stock_write_pipe_del;
-    PyObject *answer = PyObject_CallOneArg(stock, op); // runs Python
-    if (answer == NULL) {
-        PyErr_WriteUnraisable(stock);
-    }
-    Py_XDECREF(answer);
+    stock_finalize(PyObject_TypeCheck(op, state->ReadPipeTransport_type)
+                       ? state->stock_read_pipe_del
+                       : state->stock_write_pipe_del,
+                   op); // runs Python
     Py_CLEAR(self->pipe);
-    if (pending != NULL) {
-        PyErr_SetRaisedException(pending);
-    }
 }
 
 /* tp_new has done it all: asyncio's __init__ is not to be called. */

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "core/answer.h"
 #include "core/report.h"
+#include "core/stock.h"
 #include "net/transport_report.h"
 
 #include <errno.h>
@@ -407,18 +408,9 @@ transport_finalize(PyObject *op)
     if (self->is_lost || (self->sock == NULL && !self->owns_fd)) {
         return;
     }
-    PyObject *pending = PyErr_GetRaisedException();
-    PyObject *stock = transport_state_of(self)->stock_transport_del;
-    PyObject *answer = PyObject_CallOneArg(stock, op); // runs Python
-    if (answer == NULL) {
-        PyErr_WriteUnraisable(stock);
-    }
-    Py_XDECREF(answer);
+    stock_finalize(transport_state_of(self)->stock_transport_del, op); // runs Python
     if (self->loop != NULL) {
         net_loop_release(self->loop, self->fd, op);
         self->loop->loop.must_poll = true; /* whoever is at the other end hears of it */
-    }
-    if (pending != NULL) {
-        PyErr_SetRaisedException(pending);
     }
 }
