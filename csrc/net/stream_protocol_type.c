@@ -198,18 +198,7 @@ StreamProtocol_finalize(PyObject *op)
 static void
 StreamProtocol_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    if (PyObject_CallFinalizerFromDealloc(op) < 0) {
-        return; /* resurrected */
-    }
-    PyObject_GC_UnTrack(op);
-    if (((StreamProtocol *)op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
-    (void)StreamProtocol_clear(op); // runs Python (destructors)
-    LIVE_SUB(state_of_dying_type(type), LIVE_STREAM);
-    type->tp_free(op);
-    Py_DECREF(type);
+    streams_dealloc(op, StreamProtocol_clear);
 }
 
 #define DOC(signature) signature "\n--\n\nAs asyncio.StreamReaderProtocol."

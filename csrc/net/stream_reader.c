@@ -365,15 +365,7 @@ StreamReader_clear(PyObject *op)
 static void
 StreamReader_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
-    if (((StreamReader *)op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
-    (void)StreamReader_clear(op); // runs Python (destructors)
-    LIVE_SUB(state_of_dying_type(type), LIVE_STREAM);
-    type->tp_free(op);
-    Py_DECREF(type);
+    streams_dealloc(op, StreamReader_clear);
 }
 
 static PyMethodDef StreamReader_methods[] = {

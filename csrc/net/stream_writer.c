@@ -400,15 +400,7 @@ StreamWriter_clear(PyObject *op)
 static void
 StreamWriter_dealloc(PyObject *op)
 {
-    PyTypeObject *type = Py_TYPE(op);
-    PyObject_GC_UnTrack(op);
-    if (((StreamWriter *)op)->weakrefs != NULL) {
-        PyObject_ClearWeakRefs(op);
-    }
-    (void)StreamWriter_clear(op); // runs Python (destructors)
-    LIVE_SUB(state_of_dying_type(type), LIVE_STREAM);
-    type->tp_free(op);
-    Py_DECREF(type);
+    streams_dealloc(op, StreamWriter_clear);
 }
 
 static PyMethodDef StreamWriter_methods[] = {

@@ -45,6 +45,21 @@ streams_dict_is_plain(PyObject *dict, const char *const *names)
 }
 
 void
+streams_dealloc(PyObject *self, inquiry clear)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) {
+        return; /* resurrected */
+    }
+    PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs(self);
+    (void)clear(self); // runs Python (destructors)
+    LIVE_SUB(state_of_dying_type(type), LIVE_STREAM);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+void
 streams_raise(PyObject *exception)
 {
     if (PyExceptionInstance_Check(exception)) {

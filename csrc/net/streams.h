@@ -29,6 +29,9 @@ int streams_class_is_plain(PyObject *self, PyObject *ours, const char *const *na
 /* The same of the __dict__ of an object; NULL is one. */
 int streams_dict_is_plain(PyObject *dict, const char *const *names);
 
+/* tp_dealloc of each, with its tp_clear. Runs Python. */
+void streams_dealloc(PyObject *self, inquiry clear);
+
 /* Raises any object as the statement does. */
 void streams_raise(PyObject *exception);
 
