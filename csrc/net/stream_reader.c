@@ -133,35 +133,30 @@ stream_reader_set_exception(StreamReader *self, PyObject *exception)
 
 /* ---- methods ---- */
 
-/* The one argument of a method of a plain reader, borrowed; or NULL: then asyncio's method is
-   called with what we got, and *answer is its. */
-static PyObject *
-plain_argument(PyObject *op, const char *method, const args_names *parameters,
-               PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, PyObject **answer)
+/* What a method of one argument and no result does: `act` where the reader is plain; else asyncio's
+   method is called with what we got. */
+static inline PyObject *
+call_plain(PyObject *op, int (*act)(StreamReader *, PyObject *), const char *method,
+           const char *parameter, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *argument = NULL;
-    int is_plain = stream_reader_is_plain((StreamReader *)op);
-    *answer = NULL;
-    if (is_plain > 0 && nargs == 1 && kwnames == NULL) {
-        return args[0];
+    StreamReader *self = (StreamReader *)op;
+    PyObject *argument = nargs == 1 && kwnames == NULL ? args[0] : NULL;
+    int is_plain = stream_reader_is_plain(self);
+    if (is_plain > 0
+        && (argument != NULL
+            || args_bind_names(&(args_names){{parameter}, 1, 1, 1}, args, nargs, kwnames,
+                               &argument))) {
+        return none_or_null(act(self, argument));
     }
-    if (is_plain > 0 && args_bind_names(parameters, args, nargs, kwnames, &argument)) {
-        return argument;
-    }
-    if (is_plain >= 0) {
-        core_state *state = ((StreamReader *)op)->state;
-        *answer = stock_call_super(state->StreamReader_type, op, method, args, nargs, kwnames);
-    }
-    return NULL;
+    return is_plain < 0 ? NULL
+                        : stock_call_super(self->state->StreamReader_type, op, method, args, nargs,
+                                           kwnames);
 }
 
 static PyObject *
 StreamReader_feed_data(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const args_names parameters = {{"data"}, 1, 1, 1};
-    PyObject *answer, *data = plain_argument(op, "feed_data", &parameters, args, nargs, kwnames,
-                                             &answer);
-    return data == NULL ? answer : none_or_null(stream_reader_feed_data((StreamReader *)op, data));
+    return call_plain(op, stream_reader_feed_data, "feed_data", "data", args, nargs, kwnames);
 }
 
 static PyObject *
@@ -178,12 +173,8 @@ StreamReader_feed_eof(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 StreamReader_set_exception(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const args_names parameters = {{"exc"}, 1, 1, 1};
-    PyObject *answer, *exception = plain_argument(op, "set_exception", &parameters, args, nargs,
-                                                  kwnames, &answer);
-    return exception == NULL
-               ? answer
-               : none_or_null(stream_reader_set_exception((StreamReader *)op, exception));
+    return call_plain(op, stream_reader_set_exception, "set_exception", "exc", args, nargs,
+                      kwnames);
 }
 
 int
@@ -200,12 +191,8 @@ stream_reader_set_transport(StreamReader *self, PyObject *transport)
 static PyObject *
 StreamReader_set_transport(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const args_names parameters = {{"transport"}, 1, 1, 1};
-    PyObject *answer, *transport = plain_argument(op, "set_transport", &parameters, args, nargs,
-                                                  kwnames, &answer);
-    return transport == NULL
-               ? answer
-               : none_or_null(stream_reader_set_transport((StreamReader *)op, transport));
+    return call_plain(op, stream_reader_set_transport, "set_transport", "transport", args, nargs,
+                      kwnames);
 }
 
 static PyObject *
