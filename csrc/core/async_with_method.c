@@ -339,9 +339,8 @@ async_with_method_init_types(PyObject *module, core_state *state)
     if (!ASYNC_WITH_BINDS_METHODS) {
         return 0;
     }
-    state->BoundMethod_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &BoundMethod_spec, NULL);
-    state->MethodDescriptor_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &MethodDescriptor_spec, NULL);
-    return state->BoundMethod_type == NULL || state->MethodDescriptor_type == NULL ? -1 : 0;
+    if (state_make_type(module, &state->BoundMethod_type, &BoundMethod_spec, NULL) < 0) {
+        return -1;
+    }
+    return state_make_type(module, &state->MethodDescriptor_type, &MethodDescriptor_spec, NULL);
 }

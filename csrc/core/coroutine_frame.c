@@ -194,7 +194,5 @@ static PyType_Spec CoroutineFrame_spec = {
 int
 coroutine_frame_init_type(PyObject *module, core_state *state)
 {
-    state->CoroutineFrame_type = (PyTypeObject *)PyType_FromModuleAndSpec(
-        module, &CoroutineFrame_spec, NULL);
-    return state->CoroutineFrame_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->CoroutineFrame_type, &CoroutineFrame_spec, NULL);
 }

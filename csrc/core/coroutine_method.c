@@ -234,7 +234,5 @@ static PyType_Spec CoroutineMethod_spec = {
 int
 coroutine_method_init_type(PyObject *module, core_state *state)
 {
-    state->CoroutineMethod_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &CoroutineMethod_spec, NULL);
-    return state->CoroutineMethod_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->CoroutineMethod_type, &CoroutineMethod_spec, NULL);
 }

@@ -233,6 +233,5 @@ static PyType_Spec Function_spec = {
 int
 function_init_type(PyObject *module, core_state *state)
 {
-    state->Function_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &Function_spec, NULL);
-    return state->Function_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->Function_type, &Function_spec, NULL);
 }

@@ -234,7 +234,5 @@ static PyType_Spec FutureIter_spec = {
 int
 future_iter_init_type(PyObject *module, core_state *state)
 {
-    state->FutureIter_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &FutureIter_spec, NULL);
-    return state->FutureIter_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->FutureIter_type, &FutureIter_spec, NULL);
 }

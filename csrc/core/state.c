@@ -181,11 +181,14 @@ state_clear(core_state *state)
 }
 
 int
-state_add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base)
+state_make_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base)
 {
     *place = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, base);
-    if (*place == NULL) {
-        return -1;
-    }
-    return PyModule_AddType(module, *place);
+    return *place == NULL ? -1 : 0;
+}
+
+int
+state_add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base)
+{
+    return state_make_type(module, place, spec, base) < 0 ? -1 : PyModule_AddType(module, *place);
 }

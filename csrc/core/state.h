@@ -275,7 +275,9 @@ int state_init(core_state *state);
 int state_traverse(core_state *state, visitproc visit, void *arg);
 void state_clear(core_state *state);
 
-/* Makes a type of the module from its spec, with one base or none: 0 or -1. */
+/* Makes a type of the module from its spec, with one base or none: 0 or -1. The second gives it the
+   module's name of it, too. */
+int state_make_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base);
 int state_add_type(PyObject *module, PyTypeObject **place, PyType_Spec *spec, PyObject *base);
 
 #endif

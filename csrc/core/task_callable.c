@@ -128,6 +128,5 @@ static PyType_Spec TaskStep_spec = {
 int
 task_step_init_type(PyObject *module, core_state *state)
 {
-    state->TaskStep_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &TaskStep_spec, NULL);
-    return state->TaskStep_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->TaskStep_type, &TaskStep_spec, NULL);
 }

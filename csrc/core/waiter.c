@@ -311,6 +311,5 @@ static PyType_Spec Waiter_spec = {
 int
 waiter_init_type(PyObject *module, core_state *state)
 {
-    state->Waiter_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &Waiter_spec, NULL);
-    return state->Waiter_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->Waiter_type, &Waiter_spec, NULL);
 }

@@ -462,6 +462,5 @@ core_set_thread_pool(PyObject *module, PyObject *args)
 int
 work_init_type(PyObject *module, core_state *state)
 {
-    state->Work_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &Work_spec, NULL);
-    return state->Work_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->Work_type, &Work_spec, NULL);
 }

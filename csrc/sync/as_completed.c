@@ -321,9 +321,8 @@ static const function_definition as_completed_definition = {
 int
 as_completed_init_type(PyObject *module, core_state *state)
 {
-    state->AsCompleted_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &AsCompleted_spec,
-                                                                       NULL);
-    if (state->AsCompleted_type == NULL || next_completed_init(state) < 0) {
+    if (state_make_type(module, &state->AsCompleted_type, &AsCompleted_spec, NULL) < 0
+        || next_completed_init(state) < 0) {
         return -1;
     }
     return function_add(module, &as_completed_definition);

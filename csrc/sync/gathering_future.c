@@ -283,7 +283,6 @@ static PyType_Spec GatheringFuture_spec = {
 int
 gathering_future_init_type(PyObject *module, core_state *state)
 {
-    state->GatheringFuture_type = (PyTypeObject *)PyType_FromModuleAndSpec(
-        module, &GatheringFuture_spec, (PyObject *)state->Future_type);
-    return state->GatheringFuture_type == NULL ? -1 : 0;
+    return state_make_type(module, &state->GatheringFuture_type, &GatheringFuture_spec,
+                           (PyObject *)state->Future_type);
 }

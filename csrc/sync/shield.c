@@ -228,6 +228,7 @@ static const function_definition shield_definition = {
 int
 shield_init(PyObject *module, core_state *state)
 {
-    state->Shield_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &Shield_spec, NULL);
-    return state->Shield_type == NULL ? -1 : function_add(module, &shield_definition);
+    return state_make_type(module, &state->Shield_type, &Shield_spec, NULL) < 0
+               ? -1
+               : function_add(module, &shield_definition);
 }
