@@ -1,6 +1,6 @@
-/* answer.h -- what a call into Python answered, as C reads it.
+/* answer.h -- what a call into Python answered, as C reads it, and what C answers.
 
-   Each takes the reference, which is NULL where the call raised; the exception stays. */
+   The first three take the reference, which is NULL where the call raised; the exception stays. */
 
 #ifndef PYASYNC_CORE_ANSWER_H
 #define PYASYNC_CORE_ANSWER_H
@@ -37,6 +37,13 @@ number_steal(PyObject *answer, long *number)
     *number = answer == NULL ? -1 : PyLong_AsLong(answer); // runs Python where it is no int
     Py_XDECREF(answer);
     return *number == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+/* The answer of a method without a result: None, or NULL where that is -1. */
+static inline PyObject *
+none_or_null(int status)
+{
+    return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 #endif

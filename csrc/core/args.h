@@ -20,13 +20,6 @@
     PyObject *function(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 #define DECLARE_METHOD(function) PyObject *function(PyObject *self, PyObject *argument)
 
-/* What a method without a result answers: None, or NULL where that is -1. */
-static inline PyObject *
-none_or_null(int status)
-{
-    return status < 0 ? NULL : Py_NewRef(Py_None);
-}
-
 enum { ARGS_MAX_LEADING = 2 };
 
 typedef struct {

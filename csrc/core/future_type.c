@@ -5,6 +5,7 @@
 #include "core/future_methods.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/context.h"
 
 PyObject *
@@ -72,7 +73,7 @@ Future_add_done_callback(PyObject *op, PyObject *const *args, Py_ssize_t nargs, 
     }
     int status = future_add_callback(state, self, args[0], context);
     Py_DECREF(context);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 PyObject *
@@ -96,14 +97,14 @@ static PyObject *
 Future_set_result(PyObject *self, PyObject *result)
 {
     int status = future_set_result(future_state_of((Future *)self), (Future *)self, result);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyObject *
 Future_set_exception(PyObject *self, PyObject *exception)
 {
     int status = future_set_exception(future_state_of((Future *)self), (Future *)self, exception);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyObject *

@@ -349,7 +349,7 @@ Loop_use_poller(PyObject *op, PyObject *name)
         PyErr_SetString(PyExc_RuntimeError, "the loop watches file descriptors already");
         return NULL;
     }
-    return open_poller(self, text) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(open_poller(self, text));
 }
 
 static PyMethodDef Loop_methods[] = {

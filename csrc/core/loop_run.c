@@ -409,7 +409,7 @@ Loop_run_once(PyObject *op, PyObject *Py_UNUSED(unused))
         status = loop_run_once(self);
         bridge_flush(self);
     }
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 PyObject *
@@ -424,5 +424,5 @@ Loop_run_until_stopped(PyObject *op, PyObject *Py_UNUSED(unused))
         }
     }
     bridge_flush(self);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }

@@ -6,6 +6,7 @@
 #include "core/task.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/awaitable.h"
 
 static PyObject *
@@ -19,7 +20,7 @@ task_wakeup(PyObject *self, PyObject *future)
     PyObject *exception = task_exception_of(state, future); // runs Python
     int status = task_step_entered(state, task, exception);
     Py_XDECREF(exception);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyMethodDef wakeup_method = {"task_wakeup", task_wakeup, METH_O, NULL};

@@ -168,7 +168,7 @@ Task_get_name(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 Task_set_name(PyObject *op, PyObject *value)
 {
-    return task_set_name((Task *)op, value) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(task_set_name((Task *)op, value));
 }
 
 static PyObject *

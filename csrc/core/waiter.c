@@ -160,7 +160,7 @@ Waiter_call(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *owner = Py_XNewRef(self->owner);
     int status = owner == NULL ? 0 : self->kind->notify(state_of(op), owner, future);
     Py_XDECREF(owner);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyObject *

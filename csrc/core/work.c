@@ -68,7 +68,7 @@ tell(Work *self)
         status = log_error(state, (PyObject *)self);
     }
     Py_XDECREF(end);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyObject *

@@ -150,7 +150,7 @@ end_connection(Coroutine *op, PyObject **result)
     else {
         Py_DECREF(exception);
     }
-    *result = closed < 0 ? NULL : Py_NewRef(Py_None);
+    *result = none_or_null(closed);
     return closed < 0 ? -1 : 1;
 }
 

@@ -6,6 +6,8 @@
 
 #include "net/datagram_transport.h"
 
+#include "core/answer.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -146,5 +148,5 @@ Datagram_read_ready(PyObject *op, PyObject *Py_UNUSED(unused))
         count += status > 0;
     } while (status > 0 && count < limit && may_read_on(self));
     self->is_in_burst = count > 1;
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }

@@ -4,6 +4,8 @@
 
 #include "net/datagram_transport.h"
 
+#include "core/answer.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -261,7 +263,7 @@ Datagram_write_ready(PyObject *op, PyObject *Py_UNUSED(unused))
     Transport *transport = &self->transport;
     int status = send_queue(self); // runs Python
     if (status != 0 || is_over(self)) {
-        return status < 0 ? NULL : Py_NewRef(Py_None); /* after an error, the rest next time */
+        return none_or_null(status); /* after an error, the rest next time */
     }
     status = transport_maybe_resume_protocol(transport); // runs Python: may send
     if (status == 0 && !is_over(self) && datagram_queue_is_empty(&self->queue)) {
@@ -271,5 +273,5 @@ Datagram_write_ready(PyObject *op, PyObject *Py_UNUSED(unused))
             status = transport_call_connection_lost(transport, Py_None);
         }
     }
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }

@@ -7,7 +7,7 @@
 #include "net/read_pipe_transport.h"
 
 #include "base/check.h"
-#include "core/args.h"
+#include "core/answer.h"
 #include "net/pipe_transport.h"
 #include "net/transport_report.h"
 
@@ -108,8 +108,7 @@ ReadPipe_read_ready(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_XDECREF(data);
     Py_XDECREF(protocol);
     Py_DECREF((PyObject *)loop);
-    Py_XDECREF(answer);
-    return answer == NULL ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status_steal(answer));
 }
 
 static int

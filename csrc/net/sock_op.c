@@ -149,7 +149,7 @@ sock_op_ready(PyObject *Py_UNUSED(unused), PyObject *op)
     Py_INCREF(op);
     int status = try_again(state, self);
     Py_DECREF(op);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 /* A socket.socket that never blocks: what has a timeout is asyncio's (it blocks the loop, then). */

@@ -239,5 +239,5 @@ Stream_read_ready(PyObject *op, PyObject *Py_UNUSED(unused))
     int status = self->receive != NULL ? read_into_native(self)
                  : self->is_buffered   ? read_into_protocol(self)
                                        : read_into_bytes(self);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }

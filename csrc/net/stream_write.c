@@ -5,6 +5,7 @@
 
 #include "net/stream_transport.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "net/join.h"
@@ -387,7 +388,7 @@ Stream_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
         PyObject *joined = join_bytes(lines); // runs Python
         int status = joined == NULL ? -1 : stream_write(self, joined);
         Py_XDECREF(joined);
-        return status < 0 ? NULL : Py_NewRef(Py_None);
+        return none_or_null(status);
     }
     if (check_writable(self, "Cannot call writelines() after write_eof()",
                        "unable to writelines; sendfile is in progress") < 0) {
@@ -395,15 +396,15 @@ Stream_writelines(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObjec
     }
     int has_lines = PyObject_IsTrue(lines); // runs Python
     if (has_lines <= 0) {
-        return has_lines < 0 ? NULL : Py_NewRef(Py_None);
+        return none_or_null(has_lines);
     }
     if (is_lost(self)) {
-        return transport_count_lost_write(&self->transport) < 0 ? NULL : Py_NewRef(Py_None);
+        return none_or_null(transport_count_lost_write(&self->transport));
     }
     PyObject *list = PySequence_List(lines); // runs Python
     int status = list == NULL ? -1 : stream_write_lines(self, list);
     Py_XDECREF(list);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 /* When everything is written: ends what waited for that. 0 or -1. Runs Python. */
@@ -449,7 +450,7 @@ Stream_write_ready(PyObject *op, PyObject *Py_UNUSED(unused))
             status = queue_is_empty(self);
         }
     }
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 PyObject *

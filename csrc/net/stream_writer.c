@@ -258,8 +258,7 @@ write_by(PyObject *op, const char *method, PyObject *name, fast_method own_metho
     else {
         answer = call_transport(self, name, data);
     }
-    Py_XDECREF(answer);
-    return answer == NULL ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status_steal(answer));
 }
 
 static PyObject *

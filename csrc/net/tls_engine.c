@@ -217,7 +217,7 @@ Engine_feed(PyObject *op, PyObject *data)
     }
     int status = tls_engine_feed((TLSEngine *)op, view.buf, view.len);
     PyBuffer_Release(&view);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 /* A size, None for TLS_AGAIN, or an exception. */

@@ -5,6 +5,8 @@
 
 #include "net/tls_protocol.h"
 
+#include "core/answer.h"
+
 /* self._on_handshake_complete(None or the pending exception). Runs Python. */
 static PyObject *
 complete(core_state *state, TLSProtocol *self, bool is_failed)
@@ -38,7 +40,7 @@ TLS_do_handshake(PyObject *op, PyObject *Py_UNUSED(unused))
     }
     switch (tls_engine_do_handshake(engine)) { // runs Python
     case TLS_AGAIN:
-        return tls_send(self) < 0 ? NULL : Py_NewRef(Py_None);
+        return none_or_null(tls_send(self));
     case TLS_FAILED:
         return PyErr_ExceptionMatches(state->ssl_SSLError) ? complete(state, self, true) : NULL;
     default:

@@ -375,7 +375,7 @@ TLS_buffer_updated(PyObject *op, PyObject *size)
     if (status == 0) {
         status = go_on(self->engine->state, self);
     }
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 PyObject *
@@ -385,14 +385,14 @@ TLS_do_read(PyObject *op, PyObject *Py_UNUSED(unused))
     if (!tls_is_reading(self->engine->state, self)) {
         Py_RETURN_NONE;
     }
-    return tls_read(self, NULL, 0) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(tls_read(self, NULL, 0));
 }
 
 PyObject *
 TLS_control_ssl_reading(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     TLSProtocol *self = (TLSProtocol *)op;
-    return control_reading(self->engine->state, self) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(control_reading(self->engine->state, self));
 }
 
 PyObject *

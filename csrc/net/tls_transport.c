@@ -2,6 +2,7 @@
 
 #include "net/tls_transport.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "net/mixin_slots.h"
 #include "net/tls_protocol.h"
@@ -52,7 +53,7 @@ TLSTransport_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
     }
     int is_any = PyObject_IsTrue(data); // runs Python, of a subclass
     if (is_any <= 0) {
-        return is_any < 0 ? NULL : Py_NewRef(Py_None);
+        return none_or_null(is_any);
     }
     TLSProtocol *protocol = own_protocol(state_of(op), self);
     if (protocol == NULL) {
@@ -64,7 +65,7 @@ TLSTransport_write(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
     Py_INCREF((PyObject *)protocol);
     int status = tls_write(protocol, &data, 1); // runs Python
     Py_DECREF((PyObject *)protocol);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyObject *

@@ -370,7 +370,7 @@ TLS_write_appdata(PyObject *op, PyObject *lines)
     TLSProtocol *self = (TLSProtocol *)op;
     core_state *state = self->engine->state;
     if (self->state != state->ssl_WRAPPED && self->state != state->ssl_DO_HANDSHAKE) {
-        return count_lost_write(state, self) < 0 ? NULL : Py_NewRef(Py_None);
+        return none_or_null(count_lost_write(state, self));
     }
     if (!are_bytes_like(lines)) {
         return tls_call_stock(self, "_write_appdata", lines); // runs Python
@@ -381,25 +381,25 @@ TLS_write_appdata(PyObject *op, PyObject *lines)
     }
     int status = tls_write(self, &PyTuple_GET_ITEM(chunks, 0), PyTuple_GET_SIZE(chunks));
     Py_DECREF(chunks);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 PyObject *
 TLS_do_write(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return tls_write_backlog((TLSProtocol *)op) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(tls_write_backlog((TLSProtocol *)op));
 }
 
 PyObject *
 TLS_process_outgoing(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return tls_send((TLSProtocol *)op) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(tls_send((TLSProtocol *)op));
 }
 
 PyObject *
 TLS_control_app_writing(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return tls_control_writing((TLSProtocol *)op) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(tls_control_writing((TLSProtocol *)op));
 }
 
 PyObject *

@@ -4,7 +4,7 @@
 
 #include "net/transport.h"
 
-#include "core/args.h"
+#include "core/answer.h"
 #include "core/attributes.h"
 #include "net/transport_report.h"
 

@@ -12,7 +12,7 @@
 #include "net/write_pipe_transport.h"
 
 #include "base/check.h"
-#include "core/args.h"
+#include "core/answer.h"
 #include "core/report.h"
 #include "net/flow_control.h"
 #include "net/pipe_transport.h"

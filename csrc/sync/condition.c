@@ -2,6 +2,7 @@
 
 #include "sync/condition.h"
 
+#include "core/answer.h"
 #include "sync/context_manager.h"
 #include "sync/lock.h"
 
@@ -260,7 +261,7 @@ Condition_notify(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     if (lock == NULL || kwnames != NULL) {
         return sync_call_stock(&self->head, "notify", args, nargs, kwnames);
     }
-    return condition_notify(self, lock, count) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(condition_notify(self, lock, count));
 }
 
 static PyObject *
@@ -271,7 +272,7 @@ Condition_notify_all(PyObject *op, PyObject *Py_UNUSED(unused))
     if (lock == NULL) {
         return sync_call_stock_bare(&self->head, "notify_all");
     }
-    return condition_notify(self, lock, PY_SSIZE_T_MAX) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(condition_notify(self, lock, PY_SSIZE_T_MAX));
 }
 
 static PyObject *

@@ -2,6 +2,8 @@
 
 #include "sync/context_manager.h"
 
+#include "core/answer.h"
+
 int
 acquire_start(Coroutine *op, PyObject **result)
 {
@@ -80,7 +82,7 @@ Acquirable_release(PyObject *op, PyObject *Py_UNUSED(unused))
     if (!sync_is_plain(self)) {
         return sync_call_stock_bare(self, "release");
     }
-    return self->class->acquirable->release(self) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(self->class->acquirable->release(self));
 }
 
 PyObject *

@@ -2,6 +2,8 @@
 
 #include "sync/event.h"
 
+#include "core/answer.h"
+
 int
 event_wait_begin(Event *self, Waiting *waiting)
 {
@@ -89,7 +91,7 @@ Event_set(PyObject *op, PyObject *Py_UNUSED(unused))
     if (!sync_is_plain((SyncObject *)op)) {
         return sync_call_stock_bare((SyncObject *)op, "set");
     }
-    return event_set((Event *)op) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(event_set((Event *)op));
 }
 
 static PyObject *

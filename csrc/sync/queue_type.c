@@ -2,6 +2,7 @@
 
 #include "sync/queue.h"
 
+#include "core/answer.h"
 #include "core/stock.h"
 
 static const char *const queue_methods[] = {
@@ -99,7 +100,7 @@ Queue_put_nowait(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject
     if (nargs != 1 || kwnames != NULL || !sync_is_plain(&self->head)) {
         return sync_call_stock(&self->head, "put_nowait", args, nargs, kwnames);
     }
-    return queue_put_now(self, args[0]) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(queue_put_now(self, args[0]));
 }
 
 static PyObject *
@@ -124,7 +125,7 @@ Queue_task_done(PyObject *op, PyObject *Py_UNUSED(unused))
     if (!sync_is_plain(&self->head)) {
         return sync_call_stock_bare(&self->head, "task_done");
     }
-    return queue_task_done(self) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(queue_task_done(self));
 }
 
 static PyObject *

@@ -173,7 +173,7 @@ PyObject *
 TaskGroup_on_task_done(PyObject *op, PyObject *task)
 {
     int status = task_done(((TaskGroup *)op)->module_state, op, task);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 /* Has the group told when the task is done: 0 or -1. May run Python. */

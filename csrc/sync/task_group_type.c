@@ -2,6 +2,7 @@
 
 #include "sync/task_group.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/stock.h"
 
@@ -10,7 +11,7 @@
 static PyObject *
 TaskGroup_abort(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return task_group_abort((TaskGroup *)op) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(task_group_abort((TaskGroup *)op));
 }
 
 static PyObject *

@@ -5,6 +5,7 @@
 
 #include "sync/threads.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/chain.h"
@@ -111,7 +112,7 @@ call_submission(core_state *state, PyObject *owner, PyObject *args)
         tell_error(state, future);
     }
     Py_XDECREF(task);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static const waiter_kind submission = {

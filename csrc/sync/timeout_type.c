@@ -2,6 +2,7 @@
 
 #include "sync/timeout.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/coroutine.h"
@@ -111,7 +112,7 @@ Timeout_aexit(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *k
 static PyObject *
 Timeout_on_timeout(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return timeout_expire((Timeout *)op) < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(timeout_expire((Timeout *)op));
 }
 
 static PyObject *
@@ -150,7 +151,7 @@ Timeout_reschedule(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObje
     PyObject *loop = when == Py_None ? Py_NewRef(Py_None) : awaitable_running_loop(state);
     int status = loop == NULL ? -1 : timeout_set_deadline(self, loop, when); // runs Python
     Py_XDECREF(loop);
-    return status < 0 ? NULL : Py_NewRef(Py_None);
+    return none_or_null(status);
 }
 
 static PyObject *
