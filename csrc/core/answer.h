@@ -46,4 +46,11 @@ none_or_null(int status)
     return status < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* A field that is NULL for None, as Python gets it: a new reference. */
+static inline PyObject *
+new_or_none(PyObject *field)
+{
+    return Py_NewRef(field == NULL ? Py_None : field);
+}
+
 #endif

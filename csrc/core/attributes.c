@@ -2,13 +2,14 @@
 
 #include "core/attributes.h"
 
+#include "core/answer.h"
+
 #include <stdbool.h>
 
 PyObject *
 attribute_get_object(PyObject *self, void *offset)
 {
-    PyObject *value = *(PyObject **)attribute_field(self, offset);
-    return Py_NewRef(value == NULL ? Py_None : value);
+    return new_or_none(*(PyObject **)attribute_field(self, offset));
 }
 
 PyObject *

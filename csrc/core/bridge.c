@@ -286,7 +286,7 @@ bridge_current_task(core_state *state, PyObject *loop)
 {
     if (state->running_task_offset != 0) {
         PyObject *task = *running_task_place(state);
-        return Py_NewRef(task == NULL ? Py_None : task);
+        return new_or_none(task);
     }
     if (state->current_tasks == NULL) {
         return PyObject_CallOneArg(state->current_task, loop);

@@ -2,6 +2,7 @@
 
 #include "core/coroutine_frame.h"
 
+#include "core/answer.h"
 #include "core/function.h"
 
 typedef struct {
@@ -48,7 +49,7 @@ coroutine_code(const Coroutine *coroutine, int level)
     PyObject *code = function == NULL
                          ? NULL
                          : function_learnt_code(coroutine->module_state, function);
-    return Py_NewRef(code == NULL ? Py_None : code);
+    return new_or_none(code);
 }
 
 PyObject *
@@ -82,7 +83,7 @@ coroutine_awaits(Coroutine *coroutine, int level)
         }
         Py_DECREF(frame);
     }
-    return Py_NewRef(coroutine->future == NULL ? Py_None : coroutine->future);
+    return new_or_none(coroutine->future);
 }
 
 /* ---- what Python sees ---- */

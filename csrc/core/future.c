@@ -5,6 +5,8 @@
 
 #include "core/future.h"
 
+#include "core/answer.h"
+
 /* For whom asks for an outcome that is in no state to be had. */
 static PyObject *
 refuse(core_state *state, const char *reason)
@@ -150,7 +152,7 @@ future_get_result(core_state *state, Future *self, PyObject **result)
     }
     self->log_traceback = false;
     if (!future_failed(self)) {
-        *result = Py_NewRef(self->outcome == NULL ? Py_None : self->outcome);
+        *result = new_or_none(self->outcome);
         return 0;
     }
     PyObject *traceback = self->detail != NULL ? self->detail : Py_None;

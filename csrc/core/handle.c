@@ -3,6 +3,7 @@
 #include "core/handle.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/context.h"
 #include "core/handle_threadsafe.h"
 #include "core/report.h"
@@ -54,7 +55,7 @@ set_note_steal(Handle *self, enum handle_note which, PyObject *note)
     for (int i = 0; i < NOTE_COUNT; i++) {
         PyObject *other = handle_note(self, i);
         PyTuple_SET_ITEM(notes, i,
-                         i == (int)which ? note : Py_NewRef(other == NULL ? Py_None : other));
+                         i == (int)which ? note : new_or_none(other));
     }
     Py_XSETREF(self->notes, notes);
     return 0;
@@ -171,7 +172,7 @@ handle_callback(Handle *self)
 {
     PyObject *callback = self->callback;
     if (!is_method(self)) {
-        return Py_NewRef(callback == NULL ? Py_None : callback);
+        return new_or_none(callback);
     }
     PyObject *object = handle_args(self)[0];
     return Py_TYPE(callback)->tp_descr_get(callback, object, (PyObject *)Py_TYPE(object));
@@ -187,7 +188,7 @@ handle_args_as_tuple(Handle *self)
     }
     PyObject *tuple = PyTuple_New(nargs);
     for (Py_ssize_t i = 0; tuple != NULL && i < nargs; i++) {
-        PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i] == NULL ? Py_None : args[i]));
+        PyTuple_SET_ITEM(tuple, i, new_or_none(args[i]));
     }
     return tuple;
 }

@@ -3,6 +3,7 @@
 #include "core/handle.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/attributes.h"
 #include "core/context.h"
 #include "core/handle_threadsafe.h"
@@ -180,15 +181,13 @@ get_args(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_repr(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *repr = handle_note((Handle *)op, NOTE_REPR);
-    return Py_NewRef(repr == NULL ? Py_None : repr);
+    return new_or_none(handle_note((Handle *)op, NOTE_REPR));
 }
 
 static PyObject *
 get_source_traceback(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *traceback = handle_note((Handle *)op, NOTE_SOURCE_TRACEBACK);
-    return Py_NewRef(traceback == NULL ? Py_None : traceback);
+    return new_or_none(handle_note((Handle *)op, NOTE_SOURCE_TRACEBACK));
 }
 
 static PyObject *

@@ -4,6 +4,7 @@
 
 #include "core/loop_methods.h"
 
+#include "core/answer.h"
 #include "core/attributes.h"
 #include "core/loop.h"
 
@@ -12,7 +13,7 @@ set_object(PyObject *op, PyObject *value, void *offset)
 {
     PyObject **place = attribute_field(op, offset);
     PyObject *old = *place;
-    *place = Py_NewRef(value == NULL ? Py_None : value);
+    *place = new_or_none(value);
     Py_XDECREF(old);
     return 0;
 }

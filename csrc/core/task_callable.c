@@ -72,8 +72,7 @@ TaskStep_call(PyObject *op, PyObject *args, PyObject *kwargs)
 static PyObject *
 TaskStep_get_self(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *task = (PyObject *)((TaskStep *)op)->task;
-    return Py_NewRef(task == NULL ? Py_None : task);
+    return new_or_none((PyObject *)((TaskStep *)op)->task);
 }
 
 static int

@@ -76,8 +76,7 @@ set_waiter_steal(core_state *state, Task *self, PyObject *yielded)
     if (!self->future.task_must_cancel) {
         return 0;
     }
-    PyObject *message = self->future.cancel_message;
-    message = Py_NewRef(message == NULL ? Py_None : message);
+    PyObject *message = new_or_none(self->future.cancel_message);
     yielded = Py_NewRef(yielded);
     // runs Python
     int is_cancelled = truth_steal(

@@ -129,8 +129,7 @@ Task_set_exception(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(exception))
 static PyObject *
 Task_get_coro(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *coro = ((Future *)op)->coro;
-    return Py_NewRef(coro == NULL ? Py_None : coro);
+    return new_or_none(((Future *)op)->coro);
 }
 
 #if TASK_HAS_CONTEXT_AND_EAGER_START

@@ -208,7 +208,7 @@ NetLoop_owner_of(PyObject *op, PyObject *fd)
         return NULL;
     }
     PyObject *owner = number > INT_MAX ? NULL : net_loop_owner((NetLoop *)op, (int)number);
-    return Py_NewRef(owner == NULL ? Py_None : owner);
+    return new_or_none(owner);
 }
 
 /* _set_owner(fd, transport): one of ours, which leaves the table when it lets go of that fd; or None. */

@@ -342,8 +342,7 @@ Pipe_set_protocol(PyObject *op, PyObject *protocol)
 PyObject *
 Pipe_get_protocol(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *protocol = ((PipeTransport *)op)->protocol;
-    return Py_NewRef(protocol == NULL ? Py_None : protocol);
+    return new_or_none(((PipeTransport *)op)->protocol);
 }
 
 PyObject *

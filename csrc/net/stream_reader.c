@@ -94,7 +94,7 @@ int
 stream_reader_resume(StreamReader *self)
 {
     self->is_paused = false;
-    PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
+    PyObject *transport = new_or_none(self->transport);
     PyObject *answer = PyObject_CallMethodNoArgs(transport, self->state->name_resume_reading);
     Py_DECREF(transport); // ran Python
     return status_steal(answer);
@@ -198,8 +198,7 @@ StreamReader_set_transport(PyObject *op, PyObject *const *args, Py_ssize_t nargs
 static PyObject *
 StreamReader_exception(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *exception = ((StreamReader *)op)->exception;
-    return Py_NewRef(exception == NULL ? Py_None : exception);
+    return new_or_none(((StreamReader *)op)->exception);
 }
 
 static PyObject *

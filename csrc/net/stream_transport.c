@@ -3,6 +3,7 @@
 #include "net/stream_transport.h"
 
 #include "base/check.h"
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 
@@ -180,8 +181,7 @@ Stream_get_read_ready_cb(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 Stream_get_empty_waiter(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *waiter = ((StreamTransport *)op)->empty_waiter;
-    return Py_NewRef(waiter == NULL ? Py_None : waiter);
+    return new_or_none(((StreamTransport *)op)->empty_waiter);
 }
 
 static int

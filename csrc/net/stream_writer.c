@@ -33,7 +33,7 @@ own_transport(const StreamWriter *self)
 static PyObject *
 call_transport(StreamWriter *self, PyObject *name, PyObject *argument)
 {
-    PyObject *stack[] = {Py_NewRef(self->transport == NULL ? Py_None : self->transport), argument};
+    PyObject *stack[] = {new_or_none(self->transport), argument};
     PyObject *answer = PyObject_VectorcallMethod(name, stack, argument == NULL ? 1 : 2, NULL);
     Py_DECREF(stack[0]);
     return answer;

@@ -93,8 +93,7 @@ TLS_set_app_protocol(PyObject *op, PyObject *protocol)
 static PyObject *
 get_app_protocol(PyObject *op, void *Py_UNUSED(closure))
 {
-    PyObject *protocol = ((TLSProtocol *)op)->app_protocol;
-    return Py_NewRef(protocol == NULL ? Py_None : protocol);
+    return new_or_none(((TLSProtocol *)op)->app_protocol);
 }
 
 static int
@@ -108,8 +107,7 @@ set_app_protocol(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 static PyObject *
 get_of_engine(PyObject *op, void *offset)
 {
-    PyObject *object = *(PyObject **)((char *)((TLSProtocol *)op)->engine + (size_t)offset);
-    return Py_NewRef(object == NULL ? Py_None : object);
+    return new_or_none(*(PyObject **)((char *)((TLSProtocol *)op)->engine + (size_t)offset));
 }
 
 static int

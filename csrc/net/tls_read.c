@@ -113,7 +113,7 @@ pass_on(core_state *state, TLSProtocol *self, plaintext *text)
     if (text->used == 0 && text->full == NULL) {
         return 0;
     }
-    PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
+    PyObject *protocol = new_or_none(self->app_protocol);
     native_receive receive = self->app_receive;
     PyObject *data = receive != NULL && text->full == NULL ? NULL : plaintext_as_bytes(text);
     int status = -1;
@@ -209,7 +209,7 @@ read_again_soon(core_state *state, TLSProtocol *self, NetLoop *loop)
 static PyObject *
 call_kept(PyObject **place, PyObject *argument)
 {
-    PyObject *method = Py_NewRef(*place == NULL ? Py_None : *place);
+    PyObject *method = new_or_none(*place);
     PyObject *answer = PyObject_CallOneArg(method, argument); // runs Python
     Py_DECREF(method);
     return answer;
@@ -264,7 +264,7 @@ control_reading(core_state *state, TLSProtocol *self)
         return 0;
     }
     self->incoming.is_paused = !self->incoming.is_paused;
-    PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
+    PyObject *transport = new_or_none(self->transport);
     PyObject *answer = PyObject_CallMethodNoArgs(transport, method); // runs Python
     Py_DECREF(transport);
     return status_steal(answer);

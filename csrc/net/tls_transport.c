@@ -27,7 +27,7 @@ own_protocol(core_state *state, TLSTransport *self)
 static PyObject *
 call_protocol(TLSTransport *self, const char *name, PyObject *argument)
 {
-    PyObject *protocol = Py_NewRef(self->ssl_protocol == NULL ? Py_None : self->ssl_protocol);
+    PyObject *protocol = new_or_none(self->ssl_protocol);
     PyObject *method = PyObject_GetAttrString(protocol, name);
     PyObject *answer = method == NULL ? NULL : PyObject_CallFunctionObjArgs(method, argument, NULL);
     Py_XDECREF(method);

@@ -30,13 +30,12 @@ static int
 call_flow(TLSProtocol *self, PyObject *name, const char *message)
 {
     core_state *state = self->engine->state;
-    PyObject *protocol = Py_NewRef(self->app_protocol == NULL ? Py_None : self->app_protocol);
-    PyObject *loop = Py_NewRef(self->loop == NULL ? Py_None : self->loop);
+    PyObject *protocol = new_or_none(self->app_protocol);
+    PyObject *loop = new_or_none(self->loop);
     int status = status_steal(PyObject_CallMethodNoArgs(protocol, name)); // runs Python
     if (status < 0 && !report_must_pass()) {
         PyObject *exception = PyErr_GetRaisedException();
-        PyObject *transport = Py_NewRef(self->app_transport == NULL ? Py_None
-                                                                    : self->app_transport);
+        PyObject *transport = new_or_none(self->app_transport);
         status = report_handled(state, loop, PyUnicode_FromString(message), exception,
                                 (PyObject *[][2]){{state->name_exception, exception},
                                                   {state->name_transport, transport},
@@ -99,7 +98,7 @@ write_joined(core_state *state, PyObject *transport, PyObject *chunks)
 static int
 call_transport(core_state *state, TLSProtocol *self, PyObject *data)
 {
-    PyObject *transport = Py_NewRef(self->transport == NULL ? Py_None : self->transport);
+    PyObject *transport = new_or_none(self->transport);
     PyObject *answer;
     bool is_list = PyList_CheckExact(data);
     if (is_plain_stream(state, transport)) {
@@ -236,7 +235,7 @@ queue(core_state *state, TLSProtocol *self, PyObject *data)
     if (bytes == NULL) {
         return -1;
     }
-    PyObject *backlog = Py_NewRef(self->write_backlog == NULL ? Py_None : self->write_backlog);
+    PyObject *backlog = new_or_none(self->write_backlog);
     PyObject *answer = PyObject_CallMethodOneArg(backlog, state->name_append, bytes);
     Py_DECREF(backlog);
     self->write_buffer_size += answer == NULL ? 0 : PyBytes_GET_SIZE(bytes);

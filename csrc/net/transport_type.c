@@ -65,8 +65,7 @@ Transport_set_protocol(PyObject *op, PyObject *protocol)
 static PyObject *
 Transport_get_protocol(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    PyObject *protocol = ((Transport *)op)->protocol;
-    return Py_NewRef(protocol == NULL ? Py_None : protocol);
+    return new_or_none(((Transport *)op)->protocol);
 }
 
 static PyObject *
@@ -184,7 +183,7 @@ static PyObject *
 get_sock(PyObject *op, void *Py_UNUSED(closure))
 {
     PyObject *sock = transport_sock((Transport *)op);
-    return sock == NULL && PyErr_Occurred() ? NULL : Py_NewRef(sock == NULL ? Py_None : sock);
+    return sock == NULL && PyErr_Occurred() ? NULL : new_or_none(sock);
 }
 
 /* Tests and tools put a wrapper of the socket into its place: from then on it is called. */

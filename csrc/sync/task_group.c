@@ -118,7 +118,7 @@ take_error(TaskGroup *self, PyObject *task, PyObject *exc)
     if (is_base && self->base_error == NULL) {
         self->base_error = Py_NewRef(exc);
     }
-    PyObject *parent = Py_NewRef(self->parent_task == NULL ? Py_None : self->parent_task);
+    PyObject *parent = new_or_none(self->parent_task);
     int status = awaitable_is_done(state, parent); // runs Python, as all that follows
     if (status > 0) {
         status = report_orphan(self, task, parent, exc);

@@ -4,6 +4,7 @@
 
 #include "sync/task_group.h"
 
+#include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"
@@ -76,7 +77,7 @@ abort_group(TaskGroup *group)
 static PyObject *
 parent_of(TaskGroup *group)
 {
-    return Py_NewRef(group->parent_task == NULL ? Py_None : group->parent_task);
+    return new_or_none(group->parent_task);
 }
 
 /* Takes our own cancellation of the parent back: if none is left there is nothing to pass on. */

@@ -4,6 +4,7 @@
 
 #include "sync/timeout.h"
 
+#include "core/answer.h"
 #include "core/awaitable.h"
 #include "core/bridge.h"
 #include "core/loop.h"
@@ -16,7 +17,7 @@
 static PyObject *
 task_of(Timeout *self)
 {
-    return Py_NewRef(self->task == NULL ? Py_None : self->task);
+    return new_or_none(self->task);
 }
 
 /* ---- the timer ---- */
