@@ -17,7 +17,6 @@
 
 #include "core/answer.h"
 #include "core/awaitable.h"
-#include "core/context.h"
 #include "core/function.h"
 #include "core/future.h"
 #include "core/loop.h"
@@ -315,10 +314,7 @@ loop_of(core_state *state, PyObject *future, const char *role)
 static int
 add_waiter(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *end)
 {
-    PyObject *context = end == NULL ? NULL : context_take_snapshot(state);
-    int status = context == NULL ? -1 : waiter_add(state, future, kind, end, context);
-    Py_XDECREF(context);
-    return status;
+    return end == NULL ? -1 : waiter_add_here(state, future, kind, end);
 }
 
 /* Has the destination's waiter added; the source's end is the answer, or NULL. Runs Python for a

@@ -15,6 +15,7 @@
 
 #include "base/compat.h"
 
+#include "core/context.h"
 #include "core/future.h"
 #include "core/loop.h"
 #include "core/state.h"
@@ -53,6 +54,19 @@ waiter_check(const core_state *state, PyObject *object)
    is the current one, as core/context.h stores it. Runs Python for a future not of ours. */
 int waiter_add(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner,
                PyObject *context);
+
+/* The same, of one future that needs the context for itself alone. */
+static inline int
+waiter_add_here(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner)
+{
+    PyObject *context = context_take_snapshot(state);
+    if (context == NULL) {
+        return -1;
+    }
+    int status = waiter_add(state, future, kind, owner, context);
+    Py_DECREF(context);
+    return status;
+}
 
 /* Takes it out again, if it is there: 0 or -1. Runs Python for a future not of ours. */
 int waiter_remove(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner);

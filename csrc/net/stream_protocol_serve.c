@@ -11,7 +11,6 @@
 
 #include "core/answer.h"
 #include "core/awaitable.h"
-#include "core/context.h"
 #include "core/function.h"
 #include "core/report.h"
 #include "core/waiter.h"
@@ -82,15 +81,13 @@ run_handler(StreamProtocol *self, PyObject *coroutine, PyObject *transport)
 {
     core_state *state = self->state;
     PyObject *task = PyObject_CallMethodOneArg(self->loop, state->name_create_task, coroutine);
-    PyObject *context = task == NULL ? NULL : context_take_snapshot(state);
-    int status = -1;
-    if (context != NULL) {
-        Py_XSETREF(self->task, Py_NewRef(task));
-        Py_XSETREF(self->client_transport, Py_NewRef(transport));
-        status = waiter_add(state, task, &client_done_waiter, (PyObject *)self, context);
+    if (task == NULL) {
+        return -1;
     }
-    Py_XDECREF(task);
-    Py_XDECREF(context);
+    Py_XSETREF(self->task, Py_NewRef(task));
+    Py_XSETREF(self->client_transport, Py_NewRef(transport));
+    int status = waiter_add_here(state, task, &client_done_waiter, (PyObject *)self);
+    Py_DECREF(task);
     return status;
 }
 

@@ -10,7 +10,6 @@
 
 #include "core/answer.h"
 #include "core/awaitable.h"
-#include "core/context.h"
 #include "core/future.h"
 #include "core/report.h"
 #include "core/waiter.h"
@@ -182,12 +181,7 @@ add_callback(TaskGroup *self, PyObject *task)
 {
     core_state *state = self->module_state;
     if (task_group_is_exact(self)) {
-        PyObject *context = context_take_snapshot(state);
-        int status = context == NULL ? -1
-                                     : waiter_add(state, task, &task_done_waiter, (PyObject *)self,
-                                                  context);
-        Py_XDECREF(context);
-        return status;
+        return waiter_add_here(state, task, &task_done_waiter, (PyObject *)self);
     }
     PyObject *callback = PyObject_GetAttr((PyObject *)self, state->name_on_task_done);
     PyObject *answer = callback == NULL ? NULL

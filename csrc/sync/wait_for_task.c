@@ -9,7 +9,6 @@
 #include "sync/wait_for_task.h"
 
 #include "core/awaitable.h"
-#include "core/context.h"
 #include "core/future.h"
 #include "core/waiter.h"
 #include "sync/timeout_error.h"
@@ -49,13 +48,7 @@ static const waiter_kind release_waiter = {
 static int
 add_waiter(core_state *state, WaitForTask *self)
 {
-    PyObject *context = context_take_snapshot(state);
-    if (context == NULL) {
-        return -1;
-    }
-    int status = waiter_add(state, self->head.awaitable, &release_waiter, self->waiter, context);
-    Py_DECREF(context);
-    return status;
+    return waiter_add_here(state, self->head.awaitable, &release_waiter, self->waiter);
 }
 
 static int
