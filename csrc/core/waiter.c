@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/answer.h"
+#include "core/awaitable.h"
 #include "core/context.h"
 #include "core/function.h"
 #include "core/handle.h"
@@ -87,6 +88,38 @@ waiter_remove(core_state *state, PyObject *future, const waiter_kind *kind, PyOb
         }
     }
     return 0;
+}
+
+int
+waiter_add_to_all(core_state *state, PyObject *futures, const waiter_kind *kind, PyObject *owner,
+                  PyObject *task)
+{
+    PyObject *context = context_take_snapshot(state);
+    int status = context == NULL ? -1 : 0;
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(futures); i++) {
+        PyObject *future = PyList_GET_ITEM(futures, i);
+        status = waiter_add(state, future, kind, owner, context); // runs Python
+        if (status == 0) {
+            status = awaitable_add_awaited_by(state, future, task);
+        }
+    }
+    Py_XDECREF(context);
+    return status;
+}
+
+int
+waiter_remove_from_all(core_state *state, PyObject *futures, const waiter_kind *kind,
+                       PyObject *owner, PyObject *task)
+{
+    int status = 0;
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(futures); i++) {
+        PyObject *future = PyList_GET_ITEM(futures, i);
+        status = waiter_remove(state, future, kind, owner); // runs Python
+        if (status == 0) {
+            status = awaitable_discard_awaited_by(state, future, task);
+        }
+    }
+    return status;
 }
 
 PyObject *

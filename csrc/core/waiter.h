@@ -71,6 +71,13 @@ waiter_add_here(core_state *state, PyObject *future, const waiter_kind *kind, Py
 /* Takes it out again, if it is there: 0 or -1. Runs Python for a future not of ours. */
 int waiter_remove(core_state *state, PyObject *future, const waiter_kind *kind, PyObject *owner);
 
+/* The same of all futures of a list, for `task` or NULL, which 3.14's call graph is told of. The
+   owner keeps both. */
+int waiter_add_to_all(core_state *state, PyObject *futures, const waiter_kind *kind,
+                      PyObject *owner, PyObject *task);
+int waiter_remove_from_all(core_state *state, PyObject *futures, const waiter_kind *kind,
+                           PyObject *owner, PyObject *task);
+
 /* A callable by itself, of a kind with `call`: a new reference or NULL. */
 PyObject *waiter_callable(core_state *state, const waiter_kind *kind, PyObject *owner);
 

@@ -5,7 +5,6 @@
 #include "core/answer.h"
 #include "core/args.h"
 #include "core/awaitable.h"
-#include "core/context.h"
 #include "core/function.h"
 #include "core/future.h"
 #include "core/task.h"
@@ -61,12 +60,9 @@ AsCompleted_handle_timeout(PyObject *op, PyObject *Py_UNUSED(unused))
     core_state *state = state_of(op);
     Py_ssize_t unfinished = self->unfinished;
     self->unfinished = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->futures); i++) {
-        PyObject *future = PyList_GET_ITEM(self->futures, i);
-        if (waiter_remove(state, future, &as_completed_waiter, op) < 0 // runs Python
-            || awaitable_discard_awaited_by(state, future, self->waiting_task) < 0) {
-            return NULL;
-        }
+    if (waiter_remove_from_all(state, self->futures, &as_completed_waiter, op,
+                               self->waiting_task) < 0) { // runs Python
+        return NULL;
     }
     for (; unfinished > 0; unfinished--) {
         if (put(state, self, Py_None) < 0) {
@@ -120,18 +116,9 @@ make_futures(core_state *state, PyObject *fs, PyObject *loop)
 static int
 add_waiters(core_state *state, AsCompleted *self)
 {
-    PyObject *context = context_take_snapshot(state);
-    int status = context == NULL ? -1 : 0;
     self->unfinished = PyList_GET_SIZE(self->futures);
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(self->futures); i++) {
-        PyObject *future = PyList_GET_ITEM(self->futures, i);
-        status = waiter_add(state, future, &as_completed_waiter, (PyObject *)self, context);
-        if (status == 0) {
-            status = awaitable_add_awaited_by(state, future, self->waiting_task);
-        }
-    }
-    Py_XDECREF(context);
-    return status;
+    return waiter_add_to_all(state, self->futures, &as_completed_waiter, (PyObject *)self,
+                             self->waiting_task); // runs Python
 }
 
 static int

@@ -10,7 +10,6 @@
 
 #include "core/args.h"
 #include "core/awaitable.h"
-#include "core/context.h"
 #include "core/coroutine.h"
 #include "core/function.h"
 #include "core/task.h"
@@ -160,22 +159,6 @@ collect(core_state *state, Wait *self)
     return 0;
 }
 
-static int
-add_waiters(core_state *state, Wait *self)
-{
-    PyObject *context = context_take_snapshot(state);
-    int status = context == NULL ? -1 : 0;
-    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(self->futures); i++) {
-        PyObject *future = PyList_GET_ITEM(self->futures, i);
-        status = waiter_add(state, future, &wait_waiter, (PyObject *)self, context); // runs Python
-        if (status == 0) {
-            status = awaitable_add_awaited_by(state, future, self->waiting_task);
-        }
-    }
-    Py_XDECREF(context);
-    return status;
-}
-
 /* Makes the future to wait for, with its timer, on the running loop. */
 static int
 make_waiter(core_state *state, Wait *self)
@@ -216,7 +199,8 @@ wait_start(Coroutine *op, PyObject **Py_UNUSED(result))
         return -1;
     }
     self->unfinished = PyList_GET_SIZE(self->futures);
-    if (add_waiters(state, self) < 0) {
+    if (waiter_add_to_all(state, self->futures, &wait_waiter, (PyObject *)self,
+                          self->waiting_task) < 0) { // runs Python
         return -1;
     }
     self->is_waiting = true;
@@ -234,14 +218,8 @@ stop_waiting(core_state *state, Wait *self)
     if (self->timer != NULL && timer_cancel(state, self->timer) < 0) {
         return -1;
     }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(self->futures); i++) {
-        PyObject *future = PyList_GET_ITEM(self->futures, i);
-        if (waiter_remove(state, future, &wait_waiter, (PyObject *)self) < 0
-            || awaitable_discard_awaited_by(state, future, self->waiting_task) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return waiter_remove_from_all(state, self->futures, &wait_waiter, (PyObject *)self,
+                                  self->waiting_task);
 }
 
 /* The same, which must keep what is pending: an error of its own has that as its context. */
