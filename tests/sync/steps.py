@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import pytest
@@ -27,6 +28,11 @@ async def outcomes(*tasks):
     """What each task returned, or the class of what it raised."""
     found = await asyncio.gather(*tasks, return_exceptions=True)
     return [type(x) if isinstance(x, BaseException) else x for x in found]
+
+
+def shown(lock):
+    """What the repr of a lock, or of its like, says in brackets."""
+    return re.search(r'\[.*\]', repr(lock))[0]
 
 
 def spawn(*coroutines):

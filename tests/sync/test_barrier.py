@@ -11,15 +11,11 @@ import weakref
 
 import pytest
 from sync.same import check, plain, tell
-from sync.steps import outcomes, refused, settle, spawn
+from sync.steps import outcomes, refused, settle, shown, spawn
 
 pytestmark = pytest.mark.usefixtures('loop')
 
 State = asyncio.locks._BarrierState
-
-
-def shown(barrier):
-    return re.search(r'\[.*\]', repr(barrier))[0]
 
 
 class Turns:

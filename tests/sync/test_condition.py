@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 
 import pytest
-from sync.steps import outcomes, refused, settle, spawn
+from sync.steps import outcomes, refused, settle, shown, spawn
 
 pytestmark = pytest.mark.usefixtures('loop')
 
 passes_on = hasattr(asyncio.Condition, '_notify')  # 3.13 and newer
-
-
-def shown(condition):
-    return re.search(r'\[.*\]', repr(condition))[0]
 
 
 async def wait(condition, seen=None, name=None):

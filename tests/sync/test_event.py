@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
-from sync.steps import outcomes, refused, settle, spawn
+from sync.steps import outcomes, refused, settle, shown, spawn
 
 pytestmark = pytest.mark.usefixtures('loop')
-
-
-def shown(event):
-    return re.search(r'\[.*\]', repr(event))[0]
 
 
 async def test_the_flag(aio):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import re
 import weakref
 
 import pytest
 import support
-from sync.steps import outcomes, refused, settle, spawn
+from sync.steps import outcomes, refused, settle, shown, spawn
 
 pytestmark = pytest.mark.usefixtures('loop')
-
-
-def shown(lock):
-    return re.search(r'\[.*\]', repr(lock))[0]
 
 
 async def test_it_is_an_asyncio_lock(aio):

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
-from sync.steps import outcomes, refused, settle, spawn
+from sync.steps import outcomes, refused, settle, shown, spawn
 
 pytestmark = pytest.mark.usefixtures('loop')
-
-
-def shown(semaphore):
-    return re.search(r'\[.*\]', repr(semaphore))[0]
 
 
 async def test_counting(aio):
