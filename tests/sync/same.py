@@ -57,6 +57,20 @@ class Teller:
         self('cancelling', task.cancelling(), task._must_cancel)
 
 
+class Scenarios(dict):
+    """Scenarios by what they are about."""
+
+    def case(self, name, needs=True):
+        """A decorator that keeps the function, where the running version has what it needs."""
+
+        def keep(function):
+            if needs:
+                self[name] = function
+            return function
+
+        return keep
+
+
 def story(aio, loop, scenario):
     """All that a scenario tells, on that loop."""
     teller = Teller(aio, loop)

@@ -10,7 +10,7 @@ import sys
 import weakref
 
 import pytest
-from sync.same import check, plain
+from sync.same import Scenarios, check, plain
 
 SINCE_312 = sys.version_info >= (3, 12)
 SINCE_314 = sys.version_info >= (3, 14)
@@ -227,16 +227,8 @@ class TestErrors:
         assert reference() is None
 
 
-def case(name, needs=True):
-    def keep(function):
-        if needs:
-            SCENARIOS[name] = function
-        return function
-
-    return keep
-
-
-SCENARIOS = {}
+SCENARIOS = Scenarios()
+case = SCENARIOS.case
 
 
 @case('cancelled while the body waits, and while __aexit__ does')

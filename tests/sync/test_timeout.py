@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 import support
-from sync.same import check, plain, tell
+from sync.same import Scenarios, check, plain, tell
 
 SINCE_313 = sys.version_info >= (3, 13)
 
@@ -276,15 +276,8 @@ class TestCancellations:
         assert entered.cancelling() == 0
 
 
-def case(name):
-    def keep(function):
-        SCENARIOS[name] = function
-        return function
-
-    return keep
-
-
-SCENARIOS = {}
+SCENARIOS = Scenarios()
+case = SCENARIOS.case
 
 
 @case('exceptions through the scope')

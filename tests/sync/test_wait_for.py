@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 import support
-from sync.same import check, plain
+from sync.same import Scenarios, check, plain
 
 BEFORE_312 = sys.version_info < (3, 12)
 
@@ -190,15 +190,8 @@ class TestDeadlines:
         assert [handle.cancelled() for handle in handles] == [True]
 
 
-def case(name):
-    def keep(function):
-        SCENARIOS[name] = function
-        return function
-
-    return keep
-
-
-SCENARIOS = {}
+SCENARIOS = Scenarios()
+case = SCENARIOS.case
 
 
 @case('cancelled from outside')
