@@ -191,6 +191,12 @@ class Scenario:
         for _ in range(count):
             await self.asyncio.sleep(0)
 
+    async def forever(self):
+        await self.loop.create_future()
+
+    async def fail(self, kind):
+        raise kind('failed')
+
     async def within(self, delay, operation):
         return await self.asyncio.wait_for(self.perform(operation), self.delay(delay))
 

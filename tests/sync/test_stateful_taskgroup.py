@@ -92,12 +92,6 @@ class TaskGroups(Scenario):
         if group is not None:
             group.cancel()
 
-    async def forever(self):
-        await self.loop.create_future()
-
-    async def fail(self, kind):
-        raise kind('failed')
-
     async def fail_when_cancelled(self, kind):
         try:
             await self.forever()

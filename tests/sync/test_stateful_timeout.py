@@ -42,12 +42,6 @@ class Timeouts(Scenario):
             when = None if delay is None else self.loop.time() + self.delay(delay)
             self.timeouts[index % len(self.timeouts)].reschedule(when)
 
-    async def forever(self):
-        await self.loop.create_future()
-
-    async def fail(self, kind):
-        raise kind('failed')
-
     async def fail_when_cancelled(self, kind):
         try:
             await self.forever()

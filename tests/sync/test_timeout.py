@@ -292,6 +292,17 @@ async def through(tell_):
         tell_.task()
 
 
+async def expired(tell_):
+    """A scope that has cancelled its task."""
+    scope = tell_.aio.timeout(0)
+    await scope.__aenter__()
+    try:
+        await forever()
+    except asyncio.CancelledError:
+        pass
+    return scope
+
+
 @case('what __aexit__ makes of what it is given')
 async def exits(tell_):
     group = BaseExceptionGroup('g', [ValueError(1), asyncio.CancelledError()])
@@ -304,12 +315,7 @@ async def exits(tell_):
         pass
 
     for error in [None, asyncio.CancelledError('a'), Own('b'), group, chained]:
-        scope = tell_.aio.timeout(0)
-        await scope.__aenter__()
-        try:
-            await forever()
-        except asyncio.CancelledError:
-            pass
+        scope = await expired(tell_)
         tell_.task()
         await tell_.attempt(scope.__aexit__(type(error) if error else None, error, None))
         tell_(repr(scope), tell(error))
@@ -324,12 +330,7 @@ async def odd(tell_):
         (ValueError, None),
         (ValueError, 'x'),
     ]:
-        scope = tell_.aio.timeout(0)
-        await scope.__aenter__()
-        try:
-            await forever()
-        except asyncio.CancelledError:
-            pass
+        scope = await expired(tell_)
         try:
             tell_('returned', await scope.__aexit__(*given, None))
         except (TypeError, TimeoutError) as error:
