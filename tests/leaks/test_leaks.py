@@ -150,6 +150,7 @@ if sys.version_info >= (3, 12):
 
 SCRIPT = """
 import concurrent.futures, contextvars, gc, logging, socket, types
+from leaks.support import check_growth
 logging.disable()
 
 class FutureSubclass(impl.Future):
@@ -215,20 +216,7 @@ def many(count):
         run_once()
     gc.collect()
 
-def state():
-    gc.collect()
-    return sys.getallocatedblocks(), len(support.open_fds()), support.live_objects()
-
-# Twice the warm-up: caches, free lists and specialised code have their size then.
-many(COUNT // 10)
-many(COUNT // 10)
-blocks, fds, live = state()
-many(COUNT)
-blocks_after, fds_after, live_after = state()
-assert fds_after == fds, (fds, fds_after)
-assert live_after == live, (live, live_after)
-# One leaked block each time would be COUNT of them.
-assert blocks_after - blocks < max(COUNT // 20, 200), (blocks, blocks_after)
+check_growth(many, COUNT)
 loop.close()
 """
 

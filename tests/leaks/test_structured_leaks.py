@@ -146,7 +146,7 @@ KINDS = {
 }
 
 SCRIPT = """
-import gc
+from leaks.support import check_growth
 
 aio = impl.module
 
@@ -180,19 +180,7 @@ async def many(count):
     for _ in range(count):
         await once()
 
-def state():
-    gc.collect()
-    return sys.getallocatedblocks(), support.live_objects()
-
-# Twice the warm-up: caches, free lists and specialised code have their size then.
-loop.run_until_complete(many(COUNT // 10))
-loop.run_until_complete(many(COUNT // 10))
-blocks, live = state()
-loop.run_until_complete(many(COUNT))
-blocks_after, live_after = state()
-assert live_after == live, (live, live_after)
-# One leaked block each time would be COUNT of them.
-assert blocks_after - blocks < max(COUNT // 20, 200), (blocks, blocks_after)
+check_growth(lambda count: loop.run_until_complete(many(count)), COUNT)
 loop.close()
 """
 

@@ -201,7 +201,8 @@ KINDS = {
 }
 
 SCRIPT = """
-import gc, sys, types
+import gc, types
+from leaks.support import check_growth
 
 aio = impl.module
 
@@ -227,19 +228,8 @@ async def many(count):
         await asyncio.sleep(0)
     gc.collect()
 
-def state():
-    gc.collect()
-    return sys.getallocatedblocks(), support.live_objects()
-
 loop = new_event_loop()
-loop.run_until_complete(many(COUNT // 10))
-loop.run_until_complete(many(COUNT // 10))
-blocks, live = state()
-loop.run_until_complete(many(COUNT))
-blocks_after, live_after = state()
-assert live_after == live, (live, live_after)
-# One leaked block each time would be COUNT of them.
-assert blocks_after - blocks < max(COUNT // 20, 200), (blocks, blocks_after)
+check_growth(lambda count: loop.run_until_complete(many(count)), COUNT)
 loop.close()
 """
 
