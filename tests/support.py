@@ -209,6 +209,17 @@ def run_script(impl, code: str, *arguments: str, status: int = 0, **kwargs):
     return out, err
 
 
+def run_silently(code: str) -> None:
+    """Run code in a child interpreter that knows no implementation: it says nothing at all."""
+    done = subprocess.run(
+        [sys.executable, '-W', 'error', '-c', textwrap.dedent(code)],
+        env=script_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
 def run_coroutine_test(pyfuncitem, limit: float):
     """pytest_pyfunc_call of a coroutine: run on the loop of its fixture, within limit seconds.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import subprocess
 import sys
 import threading
 import typing
@@ -193,9 +192,9 @@ def test_name_deleted_meanwhile(accelerated):
     asyncio.TimerHandle = asyncio.events.TimerHandle
 
 
-def test_module_reloaded_meanwhile(run_python):
-    run_python("""
-        import importlib
+def test_module_reloaded_meanwhile():
+    support.run_silently("""
+        import asyncio, importlib, pyasync
         stock = asyncio.Runner, asyncio.Task
         pyasync.install(accelerate=True)
         importlib.reload(asyncio.runners)     # it makes new classes, which nobody knows
@@ -214,10 +213,10 @@ def test_module_reloaded_meanwhile(run_python):
     """)
 
 
-def test_submodule_imported_meanwhile(run_python):
+def test_submodule_imported_meanwhile():
     """What it imports by name it holds by that name of its own."""
-    run_python("""
-        import importlib.util
+    support.run_silently("""
+        import asyncio, importlib.util, sys, pyasync
         names = asyncio.Future, asyncio.Task
         pyasync.install(accelerate=True)
         spec = importlib.util.spec_from_loader('asyncio.late', loader=None)
@@ -227,21 +226,6 @@ def test_submodule_imported_meanwhile(run_python):
         pyasync.uninstall()
         assert (late.Future, late.T) == names
     """)
-
-
-@pytest.fixture
-def run_python():
-    def run(code):
-        code = 'import asyncio, sys, pyasync\n' + support.textwrap.dedent(code)
-        done = subprocess.run(
-            [sys.executable, '-W', 'error', '-c', code],
-            env=support.script_environment(),
-            capture_output=True,
-            text=True,
-        )
-        assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
-
-    return run
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason='3.14 and newer')
