@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 import threading
 
 import pytest
@@ -75,6 +76,17 @@ def loop(impl):
     them out (`loop.reports.clear()`), what is left fails the test.
     """
     yield from guarded(impl.new_event_loop())
+
+
+@pytest.fixture
+def child_watcher(loop):
+    """Before 3.14 the child watcher is the policy's, and belongs to the loop of the thread."""
+    if sys.version_info < (3, 14):
+        asyncio.set_event_loop(loop)
+    yield
+    if sys.version_info < (3, 14):
+        asyncio.set_event_loop(None)
+        asyncio.set_event_loop_policy(None)
 
 
 def guarded(loop):

@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import ssl
-import sys
 
 import pytest
 
@@ -293,17 +292,8 @@ class TestProtocols:
 
 
 @pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.usefixtures('child_watcher')
 class TestSubprocess:
-    @pytest.fixture(autouse=True)
-    def watched(self, impl, loop):
-        """Before 3.12 stock's default child watcher starts a thread: that is its own affair."""
-        if sys.version_info < (3, 14):
-            asyncio.set_event_loop(loop)
-        yield
-        if sys.version_info < (3, 14):
-            asyncio.set_event_loop(None)
-            asyncio.set_event_loop_policy(None)
-
     def test_communicate(self, loop):
         async def main():
             process = await asyncio.create_subprocess_exec(

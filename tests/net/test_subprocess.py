@@ -16,19 +16,11 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 import pytest
 from net.support import Watched, iterations
 
-# 3.12 and 3.13 deprecate their child watchers.
-pytestmark = pytest.mark.filterwarnings('ignore::DeprecationWarning')
-
-
-@pytest.fixture(autouse=True)
-def watched(loop):
-    """Before 3.14 the child watcher is the policy's, and belongs to the loop of the thread."""
-    if sys.version_info < (3, 14):
-        asyncio.set_event_loop(loop)
-    yield
-    if sys.version_info < (3, 14):
-        asyncio.set_event_loop(None)
-        asyncio.set_event_loop_policy(None)
+pytestmark = [
+    # 3.12 and 3.13 deprecate their child watchers.
+    pytest.mark.filterwarnings('ignore::DeprecationWarning'),
+    pytest.mark.usefixtures('child_watcher'),
+]
 
 
 class Output(Watched, asyncio.SubprocessProtocol):
