@@ -94,6 +94,14 @@ class Recorder(Watched, asyncio.Protocol):
         return bytes(self.data)
 
 
+class PausedRecorder(Recorder):
+    """One that pauses reading in connection_made()."""
+
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        transport.pause_reading()
+
+
 class BufferedRecorder(Watched, asyncio.BufferedProtocol):
     """The same as a BufferedProtocol, with a buffer of that size."""
 
@@ -151,6 +159,15 @@ def only_report(loop):
     """What the exception handler was told, once, since it was asked before."""
     (report,) = loop.reports
     loop.reports.clear()
+    return report
+
+
+def report_about(loop, message, transport, protocol):
+    """The same, which is to be that message, of that transport and protocol."""
+    report = only_report(loop)
+    assert report['message'] == message
+    assert report['transport'] is transport
+    assert report['protocol'] is protocol
     return report
 
 

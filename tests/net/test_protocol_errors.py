@@ -15,6 +15,7 @@ from net.support import (
     forget,
     only_report,
     receive,
+    report_about,
     require_own_transport,
     stream_pair,
     unpatch,
@@ -59,11 +60,8 @@ class TestReading:
             error = await protocol.lost()
             assert type(error) is Expected
             assert protocol.count('lost') == 1
-            report = only_report(loop)
-            assert report['message'] == message
+            report = report_about(loop, message, transport, protocol)
             assert report['exception'] is error
-            assert report['transport'] is transport
-            assert report['protocol'] is protocol
             forget(protocol, report)
 
     async def test_is_handled_while_it_is_reported(self, loop, kind, name, message):
@@ -152,11 +150,9 @@ class TestFlowControl:
         protocol = raising(Recorder, 'pause_writing')
         async with connected(protocol) as (transport, peer):
             transport.write(b'x' * 8_000_000)
-            report = only_report(loop)
-            assert report['message'] == 'protocol.pause_writing() failed'
+            message = 'protocol.pause_writing() failed'
+            report = report_about(loop, message, transport, protocol)
             assert type(report['exception']) is Expected
-            assert report['transport'] is transport
-            assert report['protocol'] is protocol
             assert not transport.is_closing()
             assert len(await receive(peer, 8_000_000)) == 8_000_000
             await protocol.has('resume')
@@ -168,11 +164,9 @@ class TestFlowControl:
             transport.write(b'x' * 8_000_000)
             assert len(await receive(peer, 8_000_000)) == 8_000_000
             await protocol.has('resume')
-            report = only_report(loop)
-            assert report['message'] == 'protocol.resume_writing() failed'
+            message = 'protocol.resume_writing() failed'
+            report = report_about(loop, message, transport, protocol)
             assert type(report['exception']) is Expected
-            assert report['transport'] is transport
-            assert report['protocol'] is protocol
             assert not transport.is_closing()
             transport.write(b'y')
             assert await receive(peer, 1) == b'y'

@@ -10,6 +10,7 @@ import support
 from net.support import (
     BufferedRecorder,
     GrowingRecorder,
+    PausedRecorder,
     Recorder,
     both_kinds,
     both_protocols,
@@ -141,12 +142,7 @@ class TestPausing:
             assert protocol.calls == ['made', 'lost']
 
     async def test_paused_in_connection_made(self, loop):
-        class Paused(Recorder):
-            def connection_made(self, transport):
-                super().connection_made(transport)
-                transport.pause_reading()
-
-        protocol = Paused()
+        protocol = PausedRecorder()
         async with connected(protocol) as (transport, peer):
             peer.send(b'x')
             await iterations(5)

@@ -21,6 +21,7 @@ from net.support import (
     iterations,
     receive,
     receive_all,
+    report_about,
     require_own_transport,
 )
 
@@ -139,12 +140,9 @@ class TestData:
             transport.write(memoryview(b'a-b-c-')[::2])
             error = await protocol.lost()
             assert isinstance(error, BufferError)
-            (report,) = loop.reports
-            loop.reports.clear()
-            assert report['message'] == 'Fatal write error on socket transport'
+            message = 'Fatal write error on socket transport'
+            report = report_about(loop, message, transport, protocol)
             assert report['exception'] is error
-            assert report['transport'] is transport
-            assert report['protocol'] is protocol
             error.__traceback__ = None
 
 

@@ -6,7 +6,7 @@ import array
 import asyncio
 
 import pytest
-from net.support import BufferedRecorder, Recorder, iterations
+from net.support import BufferedRecorder, PausedRecorder, Recorder, iterations
 from net.tls_support import both_sides, both_versions, contexts, opened, peer_of, secured
 
 # Stock's: 512 KiB, and a quarter of it.
@@ -357,12 +357,7 @@ class TestReadFlow:
                 await protocol.received(number)
 
     async def test_paused_in_connection_made(self, loop):
-        class Paused(Recorder):
-            def connection_made(self, transport):
-                super().connection_made(transport)
-                transport.pause_reading()
-
-        protocol = Paused()
+        protocol = PausedRecorder()
         async with secured(protocol, 'server') as (transport, peer):
             await peer.write(b'x')
             await iterations(5)
@@ -372,14 +367,8 @@ class TestReadFlow:
 
     async def test_a_client_paused_in_connection_made(self, loop):
         """Its last flight goes with what it writes first, or once it reads."""
-
-        class Paused(Recorder):
-            def connection_made(self, transport):
-                super().connection_made(transport)
-                transport.pause_reading()
-
         for go_on in ('write', 'resume_reading'):
-            protocol = Paused()
+            protocol = PausedRecorder()
             async with opened(protocol) as (task, sock):
                 peer = peer_of('client', sock)
                 handshake = asyncio.ensure_future(peer.handshake())
