@@ -398,21 +398,30 @@ class TestStreams:
             await receive_all(sock)
 
 
+@contextlib.asynccontextmanager
+async def nested(protocol, side='client', version=None):
+    """A TLS connection in another's: its transport and peer, and those of the outer one."""
+    loop = asyncio.get_running_loop()
+    server, client = contexts(version)
+    ours, theirs = (server, client) if side == 'server' else (client, server)
+    outside = Recorder()
+    async with secured(outside, side) as (outer, peer):
+        task = start(loop, outer, protocol, side, ours)
+        inner = Inner(peer, theirs, side)
+        await inner.handshake()
+        yield await task, inner, outer, peer
+        assert outside.calls == ['made']
+        outside.note('lost')
+
+
 class TestOverTLS:
     """start_tls() on a TLS transport: one connection's records in another's."""
 
     @both_sides
     @both_versions
     async def test_both_ways(self, loop, side, version):
-        server, client = contexts(version)
-        ours = server if side == 'server' else client
         protocol = Recorder()
-        outside = Recorder()
-        async with secured(outside, side) as (outer, peer):
-            task = start(loop, outer, protocol, side, ours)
-            inner = Inner(peer, server if side == 'client' else client, side)
-            await inner.handshake()
-            transport = await task
+        async with nested(protocol, side, version) as (transport, inner, outer, _):
             assert transport is not outer
             transport.write(b'from us' * 10_000)
             assert await inner.receive(70_000) == b'from us' * 10_000
@@ -428,17 +437,10 @@ class TestOverTLS:
             assert await protocol.lost() is None
             # After its end it has none.
             assert outer.get_protocol() is None
-            assert outside.calls == ['made']
-            outside.note('lost')
 
     async def test_closing(self, loop):
         protocol = Recorder()
-        outside = Recorder()
-        async with secured(outside) as (outer, peer):
-            task = start(loop, outer, protocol, 'client')
-            inner = Inner(peer, server_context(), 'client')
-            await inner.handshake()
-            transport = await task
+        async with nested(protocol) as (transport, inner, _, peer):
             transport.close()
             assert await inner.read() == b''
             await inner.call(inner.object.unwrap)
@@ -447,22 +449,13 @@ class TestOverTLS:
             await peer.unwrap()
             assert await protocol.lost() is None
             assert protocol.calls == ['eof', 'lost']
-            assert outside.calls == ['made']
-            outside.note('lost')
 
     async def test_the_outer_ends(self, loop):
         protocol = Recorder()
-        outside = Recorder()
-        async with secured(outside) as (outer, peer):
-            task = start(loop, outer, protocol, 'client')
-            inner = Inner(peer, server_context(), 'client')
-            await inner.handshake()
-            await task
+        async with nested(protocol) as (_, _, _, peer):
             await peer.unwrap()
             await protocol.lost()
             assert protocol.calls == ['eof', 'lost']
-            assert outside.calls == ['made']
-            outside.note('lost')
             protocol.error = None
 
 
