@@ -52,6 +52,15 @@ async def echo_server(t, **kwargs):
     return server, server.sockets[0].getsockname()[1]
 
 
+async def answered(t):
+    """(server, transport, client): a server of Echo, and a connection that it has answered on."""
+    server, port = await echo_server(t)
+    transport, client = await t.loop.create_connection(lambda: Client(t.loop), '127.0.0.1', port)
+    transport.write(b'ping')
+    await client.enough
+    return server, transport, client
+
+
 async def talk(t, transport, client):
     transport.write(b'ping')
     t.tell(await client.enough)
@@ -415,10 +424,7 @@ async def server_close(t):
 
 @serve('Server.wait_closed()', since=(3, 12))
 async def wait_closed(t):
-    server, port = await echo_server(t)
-    transport, client = await t.loop.create_connection(lambda: Client(t.loop), '127.0.0.1', port)
-    transport.write(b'ping')
-    await client.enough
+    server, transport, _ = await answered(t)
     waiting = asyncio.create_task(server.wait_closed())
     await asyncio.sleep(0.001)
     t.tell('before close', waiting.done())
@@ -438,10 +444,7 @@ async def wait_closed_old(t):
 
 @serve('Server.close_clients()', since=(3, 13))
 async def close_clients(t):
-    server, port = await echo_server(t)
-    transport, client = await t.loop.create_connection(lambda: Client(t.loop), '127.0.0.1', port)
-    transport.write(b'ping')
-    await client.enough
+    server, _, client = await answered(t)
     server.close()
     t.tell(server.close_clients(), repr(await client.lost))
     await server.wait_closed()
@@ -449,10 +452,7 @@ async def close_clients(t):
 
 @serve('Server.abort_clients()', since=(3, 13))
 async def abort_clients(t):
-    server, port = await echo_server(t)
-    transport, client = await t.loop.create_connection(lambda: Client(t.loop), '127.0.0.1', port)
-    transport.write(b'ping')
-    await client.enough
+    server, _, client = await answered(t)
     server.close()
     t.tell(server.abort_clients())
     await client.lost
