@@ -28,6 +28,17 @@ def raising(kind, name, error=Expected):
     return type('Raising', (kind,), {name: method, 'armed': True})()
 
 
+@contextlib.asynccontextmanager
+async def raised(protocol, side='client'):
+    """The transport below and the error, of a protocol that raises at the first byte."""
+    protocol.armed = False
+    async with secured(protocol, side) as (transport, peer):
+        below = transport._ssl_protocol._transport
+        protocol.armed = True
+        await peer.write(b'x')
+        yield below, await protocol.lost()
+
+
 READING = [
     (Recorder, 'data_received'),
     (BufferedRecorder, 'get_buffer'),
@@ -40,12 +51,7 @@ class TestReading:
     @both_sides
     async def test_is_reported_and_ends_it(self, loop, kind, name, side):
         protocol = raising(kind, name)
-        protocol.armed = False
-        async with secured(protocol, side) as (transport, peer):
-            below = transport._ssl_protocol._transport
-            protocol.armed = True
-            await peer.write(b'x')
-            error = await protocol.lost()
+        async with raised(protocol, side) as (below, error):
             assert type(error) is Expected
             report = only_report(loop)
             assert report['message'] == 'Fatal error on SSL protocol'
@@ -58,11 +64,7 @@ class TestReading:
 
     async def test_an_os_error_is_not_reported(self, loop, kind, name):
         protocol = raising(kind, name, OSError)
-        protocol.armed = False
-        async with secured(protocol) as (_, peer):
-            protocol.armed = True
-            await peer.write(b'x')
-            error = await protocol.lost()
+        async with raised(protocol) as (_, error):
             assert type(error) is OSError
             assert loop.reports == []
             error.__traceback__ = None
@@ -71,11 +73,7 @@ class TestReading:
     async def test_no_exception_but_a_base_exception(self, loop, kind, name):
         """That is the connection's below, which reports it as its own protocol's."""
         protocol = raising(kind, name, BaseExpected)
-        protocol.armed = False
-        async with secured(protocol) as (_, peer):
-            protocol.armed = True
-            await peer.write(b'x')
-            error = await protocol.lost()
+        async with raised(protocol) as (_, error):
             assert type(error) is BaseExpected
             report = only_report(loop)
             assert report['exception'] is error
