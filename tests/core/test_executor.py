@@ -308,13 +308,7 @@ class TestEndings:
         pool.shutdown()
 
     def test_an_initializer_that_fails(self, loop, caplog):
-        go = threading.Event()
-
-        def fails():
-            go.wait()
-            raise KeyError
-
-        pool = concurrent.futures.ThreadPoolExecutor(1, initializer=fails)
+        pool, go = failing_pool()
 
         async def main():
             futures = [loop.run_in_executor(pool, int) for _ in range(3)]
@@ -389,6 +383,17 @@ def pool(request):
     until_idle(pool)
     yield pool
     pool.shutdown()
+
+
+def failing_pool():
+    """A pool of one thread, and the event after which its initializer fails."""
+    go = threading.Event()
+
+    def fails():
+        go.wait()
+        raise KeyError
+
+    return concurrent.futures.ThreadPoolExecutor(1, initializer=fails), go
 
 
 def until_idle(pool):
@@ -521,13 +526,7 @@ class TestAnIdleThread:
             loop.run_in_executor(pool, int)
 
     def test_an_initializer_that_fails(self, loop, caplog):
-        go = threading.Event()
-
-        def fails():
-            go.wait()
-            raise KeyError
-
-        pool = concurrent.futures.ThreadPoolExecutor(1, initializer=fails)
+        pool, go = failing_pool()
         pool.submit(int)
         pool._idle_semaphore.release()
         future = loop.run_in_executor(pool, int)
