@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import socket
 import sys
 import threading
 
@@ -76,6 +77,16 @@ def loop(impl):
     them out (`loop.reports.clear()`), what is left fails the test.
     """
     yield from guarded(impl.new_event_loop())
+
+
+@pytest.fixture
+def pair():
+    """Two connected sockets that do not block."""
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        right.setblocking(False)
+        yield left, right
 
 
 @pytest.fixture

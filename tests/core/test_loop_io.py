@@ -13,16 +13,6 @@ pytestmark = pytest.mark.pollers
 
 
 @pytest.fixture
-def pair():
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    right.setblocking(False)
-    yield left, right
-    left.close()
-    right.close()
-
-
-@pytest.fixture
 def pipe():
     reader, writer = os.pipe()
     os.set_blocking(reader, False)

@@ -14,16 +14,6 @@ import pytest
 pytestmark = pytest.mark.pollers
 
 
-@pytest.fixture
-def pair():
-    """Two connected sockets that do not block."""
-    one, other = socket.socketpair()
-    one.setblocking(False)
-    other.setblocking(False)
-    with one, other:
-        yield one, other
-
-
 def watched(loop):
     return {fd: key.events for fd, key in loop._selector.get_map().items() if fd != wake_fd(loop)}
 

@@ -24,14 +24,6 @@ pytestmark = pytest.mark.pollers
 
 
 @pytest.fixture
-def pair():
-    left, right = stream_pair('unix')
-    yield left, right
-    left.close()
-    right.close()
-
-
-@pytest.fixture
 def udp():
     socks = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(2)]
     for sock in socks:

@@ -41,13 +41,6 @@ def file(path):
         yield file
 
 
-@pytest.fixture
-def pair():
-    left, right = stream_pair('unix')
-    with left, right:
-        yield left, right
-
-
 async def begun(loop, sock, file, *args):
     """A task that has sent something and waits for the rest."""
     task = loop.create_task(loop.sock_sendfile(sock, file, *args))
