@@ -322,7 +322,7 @@ Coroutine_close(PyObject *op, PyObject *Py_UNUSED(unused))
         PyErr_SetString(PyExc_ValueError, "coroutine already executing");
         return NULL;
     }
-    if (self->state == COROUTINE_WAITING && self->kind->resume != NULL) {
+    if (self->state == COROUTINE_WAITING && (self->is_awaiting || self->kind->resume != NULL)) {
         if (!self->is_awaiting || close_awaitable(self) == 0) {
             PyErr_SetNone(PyExc_GeneratorExit);
         }

@@ -749,6 +749,52 @@ def test_loops_that_run_it_their_own_way(aio, loop):
     same.check(aio, loop, scenario)
 
 
+@pytest.mark.parametrize('end', ['close', 'del', 'throw', 'exit'])
+@pytest.mark.parametrize('error', [None, KeyError])
+async def test_what_it_awaits_is_closed_with_it(aio, loop, monkeypatch, end, error):
+    """The loop's awaitable may be of any kind: it hears of each end as from `await`."""
+
+    class Awaited:
+        def __await__(self):
+            return self
+
+        __iter__ = __await__
+
+        def __next__(self):
+            told.append('next')
+
+        def close(self):
+            told.append('close')
+            if error:
+                raise error(1)
+
+        def throw(self, thrown):
+            told.append('throw')
+            raise thrown
+
+    told, unraisable = [], []
+    monkeypatch.setattr(loop, 'run_in_executor', lambda *args: Awaited(), raising=False)
+    monkeypatch.setattr(sys, 'unraisablehook', lambda info: unraisable.append(info.exc_type))
+    coroutine = aio.to_thread(int)
+    coroutine.send(None)
+    caught = None
+    try:
+        if end == 'close':
+            coroutine.close()
+        elif end != 'del':
+            coroutine.throw(ValueError(2) if end == 'throw' else GeneratorExit())
+    except BaseException as raised:
+        caught = type(raised)
+    del coroutine
+    gc.collect()
+    assert told == ['next', 'throw' if end == 'throw' else 'close']
+    expected = ValueError if end == 'throw' else GeneratorExit if end == 'exit' else None
+    if error and end in ('close', 'exit'):
+        expected = error
+    assert caught is expected
+    assert unraisable == ([error] if error and end == 'del' else [])
+
+
 async def test_it_begins_when_it_is_awaited(aio, loop):
     called = []
     coroutine = aio.to_thread(called.append, 1)
