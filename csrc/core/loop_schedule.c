@@ -285,9 +285,9 @@ loop_replaced_create_task(core_state *state)
              && PyFunction_GET_GLOBALS(found) == state->base_events_namespace) {
         Py_CLEAR(found);
     }
-    Py_XSETREF(state->replaced_create_task, found);
     state->base_loop_version = type->tp_version_tag;
-    return found;
+    Py_XSETREF(state->replaced_create_task, found); // runs Python (destructors), which may ask, too
+    return state->replaced_create_task;
 }
 
 typedef struct {

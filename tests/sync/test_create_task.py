@@ -110,6 +110,34 @@ async def test_a_method_put_on_the_loop_is_called(aio, loop):
     assert [await task for task in tasks] == [1, 1, 1]
 
 
+async def test_a_replacement_that_is_replaced_when_it_dies(aio, loop):
+    """Of BaseEventLoop.create_task, as programs replace it that trace tasks."""
+    original = asyncio.BaseEventLoop.create_task
+
+    class Last:
+        def __del__(self):
+            replace('third')
+            made.append(loop.create_task(coroutine))
+
+    def replace(name, kept=None):
+        def create_task(loop, coro, **options):
+            return (name, kept)[0]
+
+        asyncio.BaseEventLoop.create_task = create_task
+
+    made, coroutine = [], answer()
+    try:
+        replace('first', Last())
+        made.append(loop.create_task(coroutine))
+        replace('second')
+        made.append(loop.create_task(coroutine))
+        made.append(loop.create_task(coroutine))
+    finally:
+        asyncio.BaseEventLoop.create_task = original
+        coroutine.close()
+    assert made == ['first', 'third', 'third', 'third']
+
+
 def test_a_loop_class_that_overrides_it_is_obeyed(aio, loop):
     class Loop(type(loop)):
         def create_task(self, coro, **options):
