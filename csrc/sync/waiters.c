@@ -48,18 +48,28 @@ waiting_answer(int status, PyObject **result, PyObject *value)
     return status;
 }
 
-/* Cuts the chain of contexts where it comes to `raised`: it must not end in itself. */
+/* Cuts the chain of contexts where it comes to `raised`: it must not end in itself. One that never
+   ends is left when it comes to where `slow` is, which goes half as fast. */
 static void
 unlink_context(PyObject *exception, PyObject *raised)
 {
-    PyObject *context;
+    PyObject *slow = exception, *context;
+    bool moves_slow = false;
     while ((context = PyException_GetContext(exception)) != NULL) {
         Py_DECREF(context); /* the chain holds it */
         if (context == raised) {
             PyException_SetContext(exception, NULL);
             return;
         }
+        if (context == slow) {
+            return;
+        }
         exception = context;
+        if (moves_slow) {
+            slow = PyException_GetContext(slow);
+            Py_DECREF(slow);
+        }
+        moves_slow = !moves_slow;
     }
 }
 
@@ -174,34 +184,38 @@ waiters_count(PyObject *const *place)
 PyObject *
 waiters_at(PyObject *const *place, Py_ssize_t index)
 {
-    return PySequence_GetItem(*place, index);
+    return PySequence_GetItem(*place == NULL ? Py_None : *place, index); /* its len() may run Python */
 }
 
 int
 waiters_are_cancelled_slow(core_state *state, PyObject *const *place)
 {
+    PyObject *waiters = Py_NewRef(*place); /* who is asked may put others into their place */
     PyObject *iterator = NULL;
     int status = 1;
-    if (is_deque(state, *place)) {
+    if (is_deque(state, waiters)) {
         /* Most often the first one is not: no iterator is needed to find that. */
-        if (Py_SIZE(*place) == 0) {
-            return 1;
+        if (Py_SIZE(waiters) == 0) {
+            goto done;
         }
-        PyObject *first = PySequence_GetItem(*place, 0);
-        status = first == NULL ? -1 : awaitable_is_cancelled(state, first);
+        PyObject *first = PySequence_GetItem(waiters, 0);
+        status = first == NULL ? -1 : awaitable_is_cancelled(state, first); // may run Python
         Py_XDECREF(first);
         if (status <= 0) {
-            return status;
+            goto done;
         }
     }
-    iterator = PyObject_GetIter(*place);
+    iterator = PyObject_GetIter(waiters);
     PyObject *future;
     while (iterator != NULL && status > 0 && (future = PyIter_Next(iterator)) != NULL) {
-        status = awaitable_is_cancelled(state, future);
+        status = awaitable_is_cancelled(state, future); // may run Python
         Py_DECREF(future);
     }
+    status = PyErr_Occurred() ? -1 : status;
+done:
     Py_XDECREF(iterator);
-    return PyErr_Occurred() ? -1 : status;
+    Py_DECREF(waiters);
+    return status;
 }
 
 /* The next of an iterator that is not done: as waiters_first_pending. */
@@ -289,13 +303,16 @@ waiters_pop_and_wake_slow(core_state *state, PyObject *const *place)
 {
     int is_done = 1;
     while (is_done > 0) {
-        Py_ssize_t count = waiters_count(place);
+        if (waiters_are_none(place)) {
+            return 0;
+        }
+        PyObject *deque = Py_NewRef(*place);
+        Py_ssize_t count = PyObject_Size(deque); // may run Python
+        PyObject *future = count > 0 ? pop_first(state, deque) : NULL;
+        Py_DECREF(deque);
         if (count <= 0) {
             return count < 0 ? -1 : 0;
         }
-        PyObject *deque = Py_NewRef(*place);
-        PyObject *future = pop_first(state, deque);
-        Py_DECREF(deque);
         is_done = future == NULL ? -1 : awaitable_is_done(state, future);
         if (is_done == 0 && awaitable_set_result(state, future, Py_None) < 0) { // may run Python
             is_done = -1;

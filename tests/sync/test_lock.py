@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import gc
+import itertools
 import weakref
 
 import pytest
@@ -248,6 +250,32 @@ async def test_the_context_of_an_error_is_the_cancellation(aio):
     assert type(error.__context__) is asyncio.CancelledError
 
 
+async def test_a_chain_of_contexts_that_is_a_cycle(aio):
+    """Whoever made it: it is no endless way for what is raised on top of it."""
+    lock = aio.Lock()
+    await lock.acquire()
+    for length in range(1, 6):
+        coroutine = lock.acquire()
+        coroutine.send(None)
+        lock._waiters.clear()
+        errors = [KeyError(number) for number in range(length)]
+        for error, following in itertools.pairwise(errors):
+            error.__context__ = following
+        for error in errors[: length - 1]:
+            errors[-1].__context__ = error
+            with pytest.raises(ValueError, match='not in deque') as caught:
+                coroutine.throw(errors[0])
+            assert caught.value.__context__ is errors[0]
+            caught.value.__context__ = None
+            coroutine = lock.acquire()
+            coroutine.send(None)
+            lock._waiters.clear()
+        for error in errors:
+            error.__context__ = None
+        with pytest.raises(ValueError, match='not in deque'):
+            coroutine.close()
+
+
 def test_bound_to_one_loop(aio, loop):
     lock = aio.Lock()
 
@@ -438,6 +466,36 @@ async def test_a_waiter_whose_methods_raise(aio):
     task.cancel()
     await refused(ZeroDivisionError, task)
     lock._waiters.clear()
+
+
+async def test_a_waiter_that_takes_the_others_away(aio):
+    """Who is asked whether it is cancelled may change what is asked."""
+
+    class Taking(asyncio.Future):
+        def cancelled(self):
+            owner._waiters = None
+            return True
+
+    for owner in (aio.Lock(), aio.Semaphore()):
+        owner._waiters = collections.deque(
+            Taking(loop=asyncio.get_running_loop()) for _ in range(3)
+        )
+        assert await owner.acquire() is True
+        assert owner._waiters is None
+
+
+async def test_waiters_whose_length_takes_them_away(aio):
+    class Taking(list):
+        def __len__(self):
+            lock._waiters = None
+            return 1
+
+    lock = aio.Lock()
+    await lock.acquire()
+    lock._waiters = Taking([asyncio.get_running_loop().create_future()])
+    with pytest.raises(TypeError, match=r"^'NoneType' object "):
+        lock.release()
+    assert not lock.locked()
 
 
 async def test_release_from_a_destructor(aio):
