@@ -460,6 +460,15 @@ def _stock_task_sets():
     return [found for found in candidates if isinstance(found, weakref.WeakSet)]
 
 
-for _set in _stock_task_sets():
-    _set.__class__ = _TaskSet
-del _set
+def _adopt_task_sets():
+    found = _stock_task_sets()
+    for tasks in found:
+        tasks.__class__ = _TaskSet
+    if not found and hasattr(asyncio.tasks, '_all_tasks'):
+        # A further interpreter of 3.11 has the first one's set: the same tasks, and ours beside.
+        own = _TaskSet()
+        vars(own).update(vars(asyncio.tasks._all_tasks))
+        asyncio.tasks._all_tasks = own
+
+
+_adopt_task_sets()

@@ -349,9 +349,11 @@ bridge_set_metaclass(PyObject *type, PyObject *metaclass)
         PyErr_SetString(PyExc_TypeError, "a type and a metaclass were expected");
         return -1;
     }
-    PyObject *old = (PyObject *)Py_TYPE(type);
+    PyTypeObject *old = Py_TYPE(type);
     Py_SET_TYPE(type, (PyTypeObject *)Py_NewRef(metaclass));
-    Py_DECREF(old);
+    if (PyType_HasFeature(old, Py_TPFLAGS_HEAPTYPE)) { /* objects hold no reference to others */
+        Py_DECREF(old);
+    }
     PyType_Modified((PyTypeObject *)type);
     return 0;
 }

@@ -150,6 +150,21 @@ state_init(core_state *state)
     X(sync_attributes[SYNC_QUEUE]) X(sync_attributes[SYNC_LIFO_QUEUE])                       \
     X(sync_attributes[SYNC_PRIORITY_QUEUE])
 
+/* Kept memory holds a reference to its type each: to the GC they are the module's. */
+static int
+traverse_spare(core_state *state, visitproc visit, void *arg)
+{
+    for (size_t index = 0; index < SPARE_COROUTINE_SIZES; index++) {
+        for (int i = 0; i < state->spare_coroutines[index].count; i++) {
+            Py_VISIT(state->Coroutine_type);
+        }
+    }
+    for (int i = 0; i < state->spare_bound_methods.count; i++) {
+        Py_VISIT(state->BoundMethod_type);
+    }
+    return 0;
+}
+
 int
 state_traverse(core_state *state, visitproc visit, void *arg)
 {
@@ -160,7 +175,7 @@ state_traverse(core_state *state, visitproc visit, void *arg)
     SSL_IMPORTS(VISIT_IMPORT)
 #undef VISIT
 #undef VISIT_IMPORT
-    return 0;
+    return traverse_spare(state, visit, arg);
 }
 
 void
