@@ -3,6 +3,7 @@
 #include "core/report.h"
 
 #include "core/answer.h"
+#include "core/handled.h"
 
 bool
 report_must_pass(void)
@@ -36,11 +37,9 @@ int
 report_handled(core_state *state, PyObject *loop, PyObject *message, PyObject *exception,
                PyObject *pairs[][2])
 {
-    PyObject *outer = PyErr_GetHandledException();
-    PyErr_SetHandledException(exception);
+    PyObject *outer = handled_begin(exception);
     int status = report_to_handler(state, loop, message, pairs); // runs Python
-    PyErr_SetHandledException(outer);
-    Py_XDECREF(outer);
+    handled_end(outer);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include "core/answer.h"
 #include "core/chain.h"
 #include "core/future.h"
+#include "core/handled.h"
 
 enum work_state {
     WORK_PENDING,
@@ -46,12 +47,10 @@ log_error(core_state *state, PyObject *self)
         return -1;
     }
     PyObject *error = PyErr_GetRaisedException();
-    PyObject *outer = PyErr_GetHandledException();
-    PyErr_SetHandledException(error);
+    PyObject *outer = handled_begin(error);
     PyObject *answer = PyObject_CallMethod(state->concurrent_LOGGER, "exception", "sO",
                                            "exception calling callback for %r", self);
-    PyErr_SetHandledException(outer);
-    Py_XDECREF(outer);
+    handled_end(outer);
     Py_DECREF(error);
     return status_steal(answer);
 }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "core/answer.h"
+#include "core/handled.h"
 
 PyObject *
 tls_call_stock(TLSProtocol *self, const char *name, PyObject *argument)
@@ -29,12 +30,10 @@ tls_end_by_exception(TLSProtocol *self)
         return -1;
     }
     PyObject *exception = PyErr_GetRaisedException();
-    PyObject *handled = PyErr_GetHandledException();
-    PyErr_SetHandledException(exception); /* the debug log asks for it */
+    PyObject *outer = handled_begin(exception); /* the debug log asks for it */
     PyObject *answer = PyObject_CallMethod((PyObject *)self, "_fatal_error", "Os", exception,
                                            "Fatal error on SSL protocol"); // runs Python
-    PyErr_SetHandledException(handled);
-    Py_XDECREF(handled);
+    handled_end(outer);
     Py_DECREF(exception);
     return status_steal(answer);
 }

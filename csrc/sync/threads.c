@@ -12,6 +12,7 @@
 #include "core/coroutine.h"
 #include "core/function.h"
 #include "core/future.h"
+#include "core/handled.h"
 #include "core/loop.h"
 #include "core/waiter.h"
 
@@ -79,16 +80,14 @@ tell_error(core_state *state, PyObject *future)
         return;
     }
     PyObject *error = PyErr_GetRaisedException();
-    PyObject *outer = PyErr_GetHandledException();
-    PyErr_SetHandledException(error); /* what is raised here has it as context */
+    PyObject *outer = handled_begin(error); /* what is raised here has it as context */
     int is_running = chain_begin(state, future); // runs Python
     PyObject *answer = Py_NewRef(Py_None);
     if (is_running > 0) {
         Py_SETREF(answer,
                   PyObject_CallMethodOneArg(future, state->name_set_exception, error));
     }
-    PyErr_SetHandledException(outer);
-    Py_XDECREF(outer);
+    handled_end(outer);
     if (is_running < 0 || answer == NULL) {
         Py_DECREF(error);
     }

@@ -172,6 +172,31 @@ class TestFlowControl:
             assert await receive(peer, 1) == b'y'
             forget(protocol, report)
 
+    def test_what_the_caller_of_the_loop_handles(self, loop):
+        # It is shown in the coroutine while that caller runs it, and no longer.
+        handled = []
+        protocol = raising(Recorder, 'pause_writing')
+        loop.set_exception_handler(lambda loop, context: handled.append(sys.exc_info()[0]))
+
+        async def main(future):
+            async with connected(protocol) as (transport, _):
+                transport.write(b'x' * 8_000_000)
+                handled.append(sys.exc_info()[0])
+                loop.stop()
+                await future
+                handled.append(sys.exc_info()[0])
+                unpatch(protocol)
+
+        future = loop.create_future()
+        task = loop.create_task(main(future))
+        try:
+            raise KeyError
+        except KeyError:
+            loop.run_forever()
+        future.set_result(None)
+        loop.run_until_complete(task)
+        assert handled == [Expected, KeyError, None]
+
     @pytest.mark.parametrize('error', [SystemExit, KeyboardInterrupt])
     async def test_exits_leave_write(self, loop, error):
         protocol = raising(Recorder, 'pause_writing', error)
