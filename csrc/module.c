@@ -13,6 +13,7 @@
 #include "core/function.h"
 #include "core/future.h"
 #include "core/handle.h"
+#include "core/handle_threadsafe.h"
 #include "core/loop.h"
 #include "core/state.h"
 #include "core/task.h"
@@ -170,6 +171,13 @@ core_live_objects(PyObject *module, PyObject *Py_UNUSED(unused))
 
 #endif
 
+static PyObject *
+core_after_fork_in_child(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    handle_forget_other_threads(state_of_module(module));
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef core_methods[] = {
     {"_tasks", core_tasks, METH_NOARGS,
      "_tasks()\n--\n\nA list of this interpreter's tasks that are not done, of any loop."},
@@ -180,6 +188,7 @@ static PyMethodDef core_methods[] = {
     {"_set_eager_factory", core_set_eager_factory, METH_O, NULL},
     {"_set_thread_pool", core_set_thread_pool, METH_VARARGS, NULL},
     {"_adopt", core_adopt, METH_O, NULL},
+    {"_after_fork_in_child", core_after_fork_in_child, METH_NOARGS, NULL},
 #ifdef PYASYNC_DEBUG
     {"_live_objects", core_live_objects, METH_NOARGS,
      "_live_objects()\n--\n\n{type name: living objects}; debug builds only."},

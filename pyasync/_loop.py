@@ -426,7 +426,7 @@ def _send_before_fork():
         loop._send_held_back()
 
 
-os.register_at_fork(before=_send_before_fork)
+os.register_at_fork(before=_send_before_fork, after_in_child=_core._after_fork_in_child)
 
 
 class _TaskSet(weakref.WeakSet):

@@ -75,3 +75,17 @@ handle_runner_end(core_state *state, handle_runner *self)
     llist_remove(&self->node);
     wake_waiters(state, self->handle);
 }
+
+void
+handle_forget_other_threads(core_state *state)
+{
+    llist_node *next;
+    for (llist_node *node = state->handle_runners.next; node != &state->handle_runners;
+         node = next) {
+        next = node->next;
+        if (container_of(node, handle_runner, node)->thread_id != PyThread_get_thread_ident()) {
+            llist_remove(node);
+        }
+    }
+    llist_init(&state->handle_waiters); /* no thread forks while it waits */
+}

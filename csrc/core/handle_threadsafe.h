@@ -7,7 +7,8 @@
    Invariants
    1. A handle_runner is linked in the state exactly while its thread calls the handle's callback.
    Threads: under the GIL, which waiting gives up.
-   Ownership: both kinds of node live on the stack of their thread, which holds the handle.
+   Ownership: both kinds of node live on the stack of their thread, which holds the handle. A forked
+   child has the stack of one thread: handle_forget_other_threads() has to be called there.
    Source: asyncio.events._ThreadSafeHandle. */
 
 #ifndef PYASYNC_CORE_HANDLE_THREADSAFE_H
@@ -31,5 +32,8 @@ void handle_runner_end(core_state *state, handle_runner *self);
 /* Waits while another thread runs the callback, as the lock of asyncio's _ThreadSafeHandle makes
    it: 0 or -1. Gives the GIL up. */
 int handle_wait_for_callback(core_state *state, Handle *self);
+
+/* In a forked child, before it starts a thread: those of its parent run and wait no more. */
+void handle_forget_other_threads(core_state *state);
 
 #endif

@@ -100,3 +100,42 @@ def test_child_closes_the_parents_loop(impl):
         loop.close()
         """,
     )
+
+
+def test_while_another_thread_runs_a_callback(impl):
+    # The child has memory of that thread, which its own threads take for their stacks.
+    run(
+        impl,
+        """
+        import threading
+        begun, ended = threading.Event(), threading.Event()
+        def callback():
+            begun.set()
+            assert ended.wait(60)
+        async def wait_for_callback():
+            await asyncio.sleep(0)
+            while not ended.is_set():
+                await asyncio.sleep(0.001)
+        loop = new_event_loop()
+        thread = threading.Thread(target=loop.run_until_complete, args=(wait_for_callback(),))
+        thread.start()
+        handle = loop.call_soon_threadsafe(callback)
+        assert begun.wait(60)
+
+        def work_in_threads():
+            if impl.ours:
+                handle.cancel()  # asyncio's waits for ever, since 3.14
+            for _ in range(10):
+                threads = [threading.Thread(target=fresh) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join(60)
+                    assert not thread.is_alive()
+
+        in_child(work_in_threads)
+        ended.set()
+        thread.join()
+        loop.close()
+        """,
+    )
