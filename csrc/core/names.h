@@ -106,6 +106,7 @@
     X(release, "release")                                                                    \
     X(remove, "remove")                                                                      \
     X(remove_done_callback, "remove_done_callback")                                          \
+    X(reschedule, "reschedule")                                                              \
     X(resolve_work_item_task, "_resolve_work_item_task")                                     \
     X(result, "result")                                                                      \
     X(result_attribute, "_result")                                                           \
