@@ -100,6 +100,19 @@ def test_wrong_arguments_are_refused_as_by_asyncio(module, name, args, kwargs):
     assert errors[0] == errors[1]
 
 
+@each_name
+def test_a_mock_of_it_knows_its_parameters(module, name):
+    mock = unittest.mock.create_autospec(getattr(module, name))
+
+    async def main():
+        called = mock(no_such_parameter=1)
+        if inspect.isawaitable(called):
+            await called
+
+    with pytest.raises(TypeError):
+        asyncio.run(main())
+
+
 def test_a_mock_of_it_is_a_coroutine_function(module):
     with unittest.mock.patch.object(module, 'sleep') as mock:
         assert isinstance(mock, unittest.mock.AsyncMock)
