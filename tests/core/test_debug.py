@@ -7,8 +7,8 @@ import gc
 import logging
 import re
 import sys
-import unittest.mock
 import threading
+import unittest.mock
 
 import pytest
 import support

@@ -304,3 +304,14 @@ def test_two_interpreters_of_it_share_nothing(impl):
         impl.run(main())
     """
     assert support.run_script(impl, code) == ('[1, 1]\n', '')
+
+
+def test_lines_of_what_is_c_are_not_in_tracebacks(impl, module):
+    async def main():
+        async with module.timeout(0):
+            await module.sleep(1000)
+
+    with pytest.raises(TimeoutError) as caught:
+        impl.run(main())
+    names = [entry.name for entry in caught.traceback]
+    assert names[-1] == ('main' if impl.ours else '__aexit__')
