@@ -54,8 +54,13 @@ for _stock_object, _our_object in OURS.items():
 del _stock_object, _our_object
 
 # asyncio's own of these stay where they are. new_event_loop() asks the policy in force: ours, or
-# the one that the program has chosen since. Our loops make our tasks with the factory.
-_KEPT = (asyncio.new_event_loop, getattr(asyncio, 'eager_task_factory', None))
+# the one that the program has chosen since. Our loops make our tasks with the factory. What opens
+# streams finds our classes in its module, or what a test has put there.
+_KEPT = (
+    asyncio.new_event_loop,
+    getattr(asyncio, 'eager_task_factory', None),
+    *_streams.FUNCTIONS,
+)
 _accelerate.set_table({stock: ours for stock, ours in OURS.items() if stock not in _KEPT})
 
 _ours_by_id = {id(stock): ours for stock, ours in OURS.items()}

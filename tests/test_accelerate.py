@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import socket
 import sys
 import threading
 import typing
+import unittest.mock
 from asyncio import Future, Queue, Runner, SelectorEventLoop, Task, gather, sleep
 
 import pytest
@@ -20,6 +22,7 @@ from pyasync import _namespace
 
 # By id: a class counts as equal to nothing but itself.
 KEPT = ('new_event_loop', 'eager_task_factory')
+KEPT += ('open_connection', 'start_server', 'open_unix_connection', 'start_unix_server')
 REPLACED = {
     stock: ours
     for stock, ours in _namespace.OURS.items()
@@ -145,6 +148,23 @@ def test_threads_install_and_uninstall_at_once():
 
 
 # ------------------------------------------------------------------ what others do meanwhile
+
+
+def test_a_reader_class_that_a_test_has_put_there(accelerated):
+    class Reader(asyncio.StreamReader):
+        pass
+
+    async def main():
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.close()
+        await writer.wait_closed()
+        return reader, writer
+
+    ours, theirs = socket.socketpair()
+    with theirs, unittest.mock.patch('asyncio.streams.StreamReader', Reader):
+        reader, writer = asyncio.run(main())
+    assert type(reader) is Reader
+    assert type(writer) is pyasync.StreamWriter
 
 
 async def fake_sleep(delay):

@@ -215,16 +215,20 @@ Coroutine_iternext(PyObject *op)
     return NULL;
 }
 
-/* Sets the exception that throw() was given: 0, or -1 where these are no exception. */
+/* Sets the exception that throw() was given: 0, or -1 where these are no exception. What is being
+   handled by who runs the loop is no context of it, as for a generator. */
 static int
 set_thrown(PyObject *const *args, Py_ssize_t nargs)
 {
     PyObject *exception = nargs > 1 && args[1] != Py_None ? args[1] : args[0];
     if (PyExceptionInstance_Check(exception)) {
-        PyErr_SetObject(PyExceptionInstance_Class(exception), exception);
+        PyErr_SetRaisedException(Py_NewRef(exception));
     }
     else if (PyExceptionClass_Check(args[0])) {
         PyErr_SetObject(args[0], nargs > 1 && args[1] != Py_None ? args[1] : NULL);
+        PyObject *made = PyErr_GetRaisedException();
+        PyException_SetContext(made, NULL);
+        PyErr_SetRaisedException(made);
     }
     else {
         PyErr_Format(PyExc_TypeError, "exceptions must be classes or instances deriving from "

@@ -154,6 +154,17 @@ get_doc(PyObject *op, void *Py_UNUSED(closure))
     return PyUnicode_FromString(((Function *)op)->definition->doc);
 }
 
+/* Its __call__ is the function: unittest.mock asks that for the signature of what is no type of
+   its own. */
+static PyObject *
+Function_getattro(PyObject *op, PyObject *name)
+{
+    if (PyUnicode_CompareWithASCIIString(name, "__call__") == 0) {
+        return Py_NewRef(op);
+    }
+    return PyObject_GenericGetAttr(op, name);
+}
+
 static int
 Function_traverse(PyObject *op, visitproc visit, void *arg)
 {
@@ -211,6 +222,7 @@ static PyMemberDef Function_members[] = {
 static PyType_Slot Function_slots[] = {
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_descr_get, Function_descr_get},
+    {Py_tp_getattro, Function_getattro},
     {Py_tp_repr, Function_repr},
     {Py_tp_traverse, Function_traverse},
     {Py_tp_clear, Function_clear},

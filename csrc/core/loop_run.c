@@ -233,6 +233,28 @@ is_handle(const core_state *state, PyObject *entry)
     return !Py_IS_TYPE(entry, state->Task_type) && !waiter_check(state, entry);
 }
 
+/* The logger and how an entry is named are asked in asyncio's module: tests replace them there. */
+static int
+warn_of_slow(core_state *state, PyObject *entry, PyObject *duration)
+{
+    PyObject *namespace = state->base_events_namespace, *what = NULL, *answer = NULL;
+    PyObject *format = PyObject_GetItem(namespace, state->name_format_handle);
+    PyObject *logger = format == NULL ? NULL : PyObject_GetItem(namespace, state->name_logger);
+    if (logger != NULL) {
+        what = is_handle(state, entry) ? PyObject_CallOneArg(format, entry) : PyObject_Repr(entry);
+    }
+    if (what != NULL) {
+        answer = PyObject_CallMethod(logger, "warning", "sOO",
+                                     "Executing %s took %.3f seconds", what, duration);
+    }
+    int status = answer == NULL ? -1 : 0;
+    Py_XDECREF(format);
+    Py_XDECREF(logger);
+    Py_XDECREF(what);
+    Py_XDECREF(answer);
+    return status;
+}
+
 static int
 log_slow_entry(Loop *self, PyObject *entry, double seconds)
 {
@@ -245,15 +267,7 @@ log_slow_entry(Loop *self, PyObject *entry, double seconds)
     Py_XDECREF(limit);
     if (is_slow > 0) {
         bridge_flush(self); /* a log record names the current task, which is none */
-        PyObject *what = is_handle(state, entry) ? PyObject_CallOneArg(state->format_handle, entry)
-                                                 : PyObject_Repr(entry);
-        PyObject *answer = what == NULL ? NULL
-                                        : PyObject_CallMethod(state->logger, "warning", "sOO",
-                                                              "Executing %s took %.3f seconds",
-                                                              what, duration);
-        is_slow = answer == NULL ? -1 : 0;
-        Py_XDECREF(what);
-        Py_XDECREF(answer);
+        is_slow = warn_of_slow(state, entry, duration);
     }
     Py_XDECREF(duration);
     return is_slow < 0 ? -1 : 0;

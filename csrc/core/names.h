@@ -64,6 +64,7 @@
     X(feed_eof, "feed_eof")                                                                  \
     X(fileno, "fileno")                                                                      \
     X(finished, "FINISHED")                                                                  \
+    X(format_handle, "_format_handle")                                                       \
     X(future, "future")                                                                      \
     X(get_buffer, "get_buffer")                                                              \
     X(get_debug, "get_debug")                                                                \
@@ -82,6 +83,7 @@
     X(lock_attribute, "_lock")                                                               \
     X(locked, "locked")                                                                      \
     X(log_destroy_pending, "_log_destroy_pending")                                           \
+    X(logger, "logger")                                                                      \
     X(loop, "loop")                                                                          \
     X(loop_attribute, "_loop")                                                               \
     X(make_cancelled_error, "_make_cancelled_error")                                         \
@@ -106,6 +108,7 @@
     X(release, "release")                                                                    \
     X(remove, "remove")                                                                      \
     X(remove_done_callback, "remove_done_callback")                                          \
+    X(reschedule, "reschedule")                                                              \
     X(resolve_work_item_task, "_resolve_work_item_task")                                     \
     X(result, "result")                                                                      \
     X(result_attribute, "_result")                                                           \
@@ -171,7 +174,6 @@
     X(concurrent_InvalidStateError, "concurrent.futures", "InvalidStateError")               \
     X(concurrent_LOGGER, "concurrent.futures._base", "LOGGER")                               \
     X(partial, "functools", "partial")                                                       \
-    X(format_handle, "asyncio.base_events", "_format_handle")                                \
     X(base_events_namespace, "asyncio.base_events", "__dict__")                              \
     X(time_module, "time", NULL)                                                             \
     X(time_namespace, "time", "__dict__")                                                    \

@@ -320,7 +320,9 @@ PyObject *
 task_exception_of(core_state *state, PyObject *future)
 {
     PyObject *result = NULL;
-    if (future_is_exact(state, future)) {
+    /* To asyncio gather()'s future is one of a derived class, whose result() is called: its
+       exception gets what is being handled as its context. */
+    if (future_is_exact(state, future) && !Py_IS_TYPE(future, state->GatheringFuture_type)) {
         if (future_succeeded((const Future *)future)) {
             return NULL;
         }

@@ -110,6 +110,19 @@ timeout_set_deadline(Timeout *self, PyObject *loop, PyObject *when)
 
 /* ---- entering and leaving ---- */
 
+/* self.reschedule(when), which a subclass may have overridden. */
+static int
+set_first_deadline(Timeout *self, PyObject *loop, PyObject *when)
+{
+    core_state *state = self->module_state;
+    if (Py_IS_TYPE((PyObject *)self, state->Timeout_class)) {
+        return timeout_set_deadline(self, loop, when);
+    }
+    PyObject *answer = PyObject_CallMethodOneArg((PyObject *)self, state->name_reschedule, when);
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
 int
 timeout_enter(Timeout *self)
 {
@@ -134,7 +147,7 @@ timeout_enter(Timeout *self)
     }
     if (status == 0) {
         PyObject *when = Py_NewRef(self->when);
-        status = timeout_set_deadline(self, loop, when);
+        status = set_first_deadline(self, loop, when); // runs Python
         Py_DECREF(when);
     }
     Py_XDECREF(loop);

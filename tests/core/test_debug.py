@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 import threading
+import unittest.mock
 
 import pytest
 import support
@@ -76,6 +77,15 @@ class TestSlowCallbacks:
             for message in messages
         ), messages
         assert all(re.search(r' took \d+\.\d{3} seconds$', message) for message in messages)
+
+    def test_the_logger_that_a_test_has_put_there(self, debug_loop, monkeypatch):
+        logger = unittest.mock.Mock()
+        monkeypatch.setattr(asyncio.base_events, 'logger', logger)
+        monkeypatch.setattr(asyncio.base_events, '_format_handle', lambda handle: 'named')
+        debug_loop.slow_callback_duration = 0.0
+        debug_loop.call_soon(int)
+        support.run_once(debug_loop)
+        assert 'named' in [call.args[1] for call in logger.warning.call_args_list]
 
     def test_silent_below_the_limit(self, debug_loop, caplog):
         debug_loop.slow_callback_duration = 60

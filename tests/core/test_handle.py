@@ -562,3 +562,20 @@ def test_init_again_is_refused(impl, loop):
     with pytest.raises(RuntimeError, match='made by an event loop'):
         handle.__init__(print, (), loop)
     handle.cancel()
+
+
+def test_a_method_of_the_loop_is_named_by_the_class_that_has_it(impl, loop):
+    handle = loop.call_soon(loop.stop)
+    name = 'EventLoop' if impl.ours else 'BaseEventLoop'
+    assert repr(handle) == f'<Handle {name}.stop()>'
+    handle.cancel()
+
+
+def test_a_handle_class_put_into_asyncio_is_asyncio_s_alone(impl, loop, monkeypatch):
+    class Handle(asyncio.Handle):
+        pass
+
+    monkeypatch.setattr(asyncio.events, 'Handle', Handle)
+    handle = loop.call_soon(print)
+    assert isinstance(handle, Handle) is not impl.ours
+    handle.cancel()

@@ -1677,3 +1677,37 @@ class TestBaseExceptions:
         loop.run_until_complete(asyncio.wait([task]))
         assert type(task.exception()) is GeneratorExit
         task.exception().__traceback__ = None
+
+
+def test_a_task_that_was_waited_for_lives_as_long_as_somebody_has_it(impl, loop):
+    # asyncio's handle, which wakes who waits, has it until the step is over.
+    async def main():
+        task = loop.create_task(asyncio.sleep(0))
+        await task
+        alive = weakref.ref(task)
+        del task
+        return alive() is not None
+
+    assert loop.run_until_complete(loop.create_task(main())) is not impl.ours
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason='refused since 3.15')
+def test_a_context_of_another_type(impl, loop):
+    class Context:
+        def run(self, function, *args):
+            return function(*args)
+
+    async def answer():
+        return 1
+
+    task = loop.create_task(answer(), context=Context())
+    support.run_once(loop)
+    assert task.done() is not impl.ours
+    if impl.ours:
+        [report] = loop.reports
+        assert type(report['exception']) is TypeError
+        loop.reports.clear()
+        task.cancel()
+        task._log_destroy_pending = False
+        task.get_coro().close()
+        del task, report

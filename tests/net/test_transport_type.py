@@ -401,3 +401,9 @@ class TestDirect:
             text = f'File descriptor {sock!r} is used by transport {transport!r}'
             assert str(caught.value) == text
             caught.value.__traceback__ = None
+
+
+async def test_limits_are_whole_numbers(impl, loop):
+    async with connected(Recorder()) as (transport, _):
+        transport.set_write_buffer_limits(high=1.5)
+        assert transport.get_write_buffer_limits() == ((0, 1) if impl.ours else (0.0, 1.5))

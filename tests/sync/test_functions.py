@@ -100,6 +100,19 @@ def test_wrong_arguments_are_refused_as_by_asyncio(module, name, args, kwargs):
     assert errors[0] == errors[1]
 
 
+@each_name
+def test_a_mock_of_it_knows_its_parameters(module, name):
+    mock = unittest.mock.create_autospec(getattr(module, name))
+
+    async def main():
+        called = mock(no_such_parameter=1)
+        if inspect.isawaitable(called):
+            await called
+
+    with pytest.raises(TypeError):
+        asyncio.run(main())
+
+
 def test_a_mock_of_it_is_a_coroutine_function(module):
     with unittest.mock.patch.object(module, 'sleep') as mock:
         assert isinstance(mock, unittest.mock.AsyncMock)
@@ -291,3 +304,14 @@ def test_two_interpreters_of_it_share_nothing(impl):
         impl.run(main())
     """
     assert support.run_script(impl, code) == ('[1, 1]\n', '')
+
+
+def test_lines_of_what_is_c_are_not_in_tracebacks(impl, module):
+    async def main():
+        async with module.timeout(0):
+            await module.sleep(1000)
+
+    with pytest.raises(TimeoutError) as caught:
+        impl.run(main())
+    names = [entry.name for entry in caught.traceback]
+    assert names[-1] == ('main' if impl.ours else '__aexit__')

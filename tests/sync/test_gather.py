@@ -11,6 +11,7 @@ import sys
 import weakref
 
 import pytest
+import support
 from sync.steps import answer, needs_graph
 
 DONE_AT_ONCE = sys.version_info >= (3, 12)
@@ -352,6 +353,29 @@ async def test_cancelling_who_awaits_it(aio, loop):
         await task
     assert task.cancelled()
     assert all(child.cancelled() for child in children)
+
+
+@pytest.mark.parametrize('gathered', [True, False])
+def test_what_the_caller_of_the_loop_handles(aio, loop, gathered):
+    # The result() of gather()'s future is called, and so raises; that of a plain one is thrown.
+    contexts = []
+    future = loop.create_future()
+
+    async def waiter():
+        try:
+            await (aio.gather(future) if gathered else future)
+        except ValueError as exc:
+            contexts.append(exc.__context__)
+
+    task = loop.create_task(waiter())
+    support.run_once(loop)
+    future.set_exception(ValueError())
+    handled = KeyError()
+    try:
+        raise handled
+    except KeyError:
+        loop.run_until_complete(task)
+    assert contexts == [handled if gathered else None]
 
 
 async def test_children_that_refuse_to_be_cancelled(aio, loop):

@@ -94,6 +94,28 @@ async def test_cancelled_at_once_and_while_it_sleeps(aio, loop, delay):
         assert task.cancelled()
 
 
+@pytest.mark.parametrize('delay', [0, 1000])
+def test_what_the_caller_of_the_loop_handles(aio, loop, delay):
+    # A turn is thrown into, which gives no context; the future of a timer is asked for its result.
+    contexts = []
+
+    async def sleeper():
+        try:
+            await aio.sleep(delay)
+        except asyncio.CancelledError as exc:
+            contexts.append(exc.__context__)
+
+    task = loop.create_task(sleeper())
+    support.run_once(loop)
+    task.cancel()
+    handled = KeyError()
+    try:
+        raise handled
+    except KeyError:
+        loop.run_until_complete(task)
+    assert contexts == [handled if delay else None]
+
+
 async def test_the_future_may_be_cancelled_or_done_by_others(aio, loop):
     for finish in (lambda future: future.cancel(), lambda future: future.set_result('early')):
         task = loop.create_task(aio.sleep(3600))

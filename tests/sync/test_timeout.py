@@ -414,12 +414,16 @@ class TestType:
                 seen.append('timeout')
                 super()._on_timeout()
 
+            def reschedule(self, when):
+                seen.append('reschedule')
+                super().reschedule(when)
+
         seen = []
         with pytest.raises(TimeoutError):
             async with Mine(0) as scope:
                 scope.note = 1
                 await forever()
-        assert seen == ['timeout']
+        assert seen == ['reschedule', 'timeout']
 
     async def test_handler(self, aio):
         async with aio.timeout(60) as scope:
