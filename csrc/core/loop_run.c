@@ -247,12 +247,10 @@ warn_of_slow(core_state *state, PyObject *entry, PyObject *duration)
         answer = PyObject_CallMethod(logger, "warning", "sOO",
                                      "Executing %s took %.3f seconds", what, duration);
     }
-    int status = answer == NULL ? -1 : 0;
     Py_XDECREF(format);
     Py_XDECREF(logger);
     Py_XDECREF(what);
-    Py_XDECREF(answer);
-    return status;
+    return status_steal(answer);
 }
 
 static int

@@ -118,9 +118,8 @@ set_first_deadline(Timeout *self, PyObject *loop, PyObject *when)
     if (Py_IS_TYPE((PyObject *)self, state->Timeout_class)) {
         return timeout_set_deadline(self, loop, when);
     }
-    PyObject *answer = PyObject_CallMethodOneArg((PyObject *)self, state->name_reschedule, when);
-    Py_XDECREF(answer);
-    return answer == NULL ? -1 : 0;
+    return status_steal(
+        PyObject_CallMethodOneArg((PyObject *)self, state->name_reschedule, when)); // runs Python
 }
 
 int
