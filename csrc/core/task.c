@@ -100,7 +100,6 @@ task_new(Loop *loop, PyObject *coro, PyObject *name, PyObject *context, bool eag
         return NULL;
     }
     if (task_init(state, self, coro, name, context, eager_start) < 0) {
-        self->future.task_log_destroy_pending = false;
         PyObject *pending = PyErr_GetRaisedException();
         Py_DECREF(self);
         PyErr_SetRaisedException(pending);

@@ -8,6 +8,7 @@ import gc
 import io
 import re
 import sys
+import threading
 import types
 import weakref
 
@@ -1536,6 +1537,40 @@ class TestEndOfLife:
         assert report['source_traceback'] is trace
         loop.reports.clear()
         del report
+
+    def test_destroyed_when_its_name_cannot_be_told(self, loop, make):
+        class Nameless:
+            def __str__(self):
+                raise KeyError
+
+        coro = answer()
+        with pytest.raises(KeyError):
+            make(coro, name=Nameless())
+        gc.collect()
+        [report] = loop.reports
+        assert report['message'] == 'Task was destroyed but it is pending!'
+        assert report['task'].get_coro() is coro
+        coro.close()
+        loop.reports.clear()
+
+    def test_destroyed_when_it_was_made_in_a_wrong_thread(self, loop, make):
+        loop.set_debug(True)
+        coro = answer()
+
+        def other():
+            with pytest.raises(RuntimeError, match=r'^Non-thread-safe operation'):
+                make(coro)
+            gc.collect()
+            loop.call_soon_threadsafe(loop.stop)
+
+        thread = threading.Thread(target=other)
+        loop.call_soon(thread.start)
+        loop.run_forever()
+        thread.join()
+        [report] = loop.reports
+        assert report['message'] == 'Task was destroyed but it is pending!'
+        coro.close()
+        loop.reports.clear()
 
     def test_destroyed_pending_can_be_silenced(self, loop, make):
         async def kill_me():
