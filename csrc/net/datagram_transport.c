@@ -133,8 +133,7 @@ Datagram_tp_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->address = Py_NewRef(address);
     transport_source source = {.sock = sock, .fd = -1, .extra = extra == Py_None ? NULL : extra};
     if (start(self, (NetLoop *)loop, protocol, waiter, &source) < 0) { // runs Python
-        self->transport.is_lost = true; /* nobody has seen it: __del__ has nothing to say */
-        Py_DECREF(self);
+        Py_DECREF(self); /* __del__ tells of it, and closes what it has taken */
         return NULL;
     }
     return (PyObject *)self;

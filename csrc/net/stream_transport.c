@@ -124,8 +124,7 @@ stream_transport_new(NetLoop *loop, PyObject *protocol, PyObject *waiter,
     self->sent_in = loop->loop.iteration - 1;
     if (transport_init(&self->transport, loop, protocol, source, &stream_kind) < 0
         || transport_schedule_start(&self->transport, waiter) < 0) {
-        self->transport.is_lost = true; /* nobody has seen it: __del__ has nothing to say */
-        Py_DECREF(self);
+        Py_DECREF(self); /* __del__ tells of it, and closes what it has taken */
         return NULL;
     }
     return (PyObject *)self;

@@ -437,6 +437,15 @@ class TestType:
             gc.collect()
         assert sock.fileno() == -1
 
+    def test_protocol_that_is_none(self, loop):
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        sock.bind(LOOPBACK)
+        with pytest.warns(ResourceWarning, match=r'^unclosed transport <_Selector.* fd=\d+ '):
+            with pytest.raises(AttributeError, match='connection_made'):
+                loop.run_until_complete(loop.create_datagram_endpoint(object, sock=sock))
+            gc.collect()
+        assert sock.fileno() == -1
+
     async def test_close_and_abort_are_idempotent(self, loop):
         async with endpoint() as (transport, protocol):
             transport.close()

@@ -367,6 +367,43 @@ class TestUnclosed:
         assert peer.recv(1) == b''
         peer.close()
 
+    @pytest.mark.parametrize('accepted', [False, True])
+    def test_protocol_that_is_none(self, loop, accepted):
+        """The transport is not to be had, but has taken the socket."""
+        left, right = stream_pair()
+        if accepted:
+            making = loop.connect_accepted_socket(object, left)
+        else:
+            making = loop.create_connection(object, sock=left)
+        with pytest.warns(ResourceWarning, match=r'^unclosed transport <_Selector.* fd=\d+ '):
+            with pytest.raises(AttributeError, match='connection_made'):
+                loop.run_until_complete(making)
+            gc.collect()
+        assert left.fileno() == -1
+        assert right.recv(1) == b''
+        right.close()
+
+    def test_protocol_that_is_none_of_a_server(self, loop):
+        told = []
+
+        def report(loop, context):
+            told.append((context['message'], type(context['exception'])))
+            loop.stop()
+
+        loop.set_exception_handler(report)
+        loop.set_debug(True)  # else it is not reported
+        server = loop.run_until_complete(loop.create_server(object, '127.0.0.1', 0))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            peer = socket.create_connection(server.sockets[0].getsockname())
+            loop.run_forever()
+            gc.collect()
+        assert told == [('Error on transport creation for incoming connection', AttributeError)]
+        assert any('unclosed transport <_Selector' in str(item.message) for item in caught)
+        assert peer.recv(1) == b''
+        peer.close()
+        server.close()  # wait_closed() would wait for that connection
+
     @pytest.mark.parametrize('state', ['idle', 'paused', 'writing', 'closing'])
     def test_loop_closed_with_transports_open(self, loop, state):
         left, right = stream_pair()
