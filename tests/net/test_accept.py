@@ -83,8 +83,9 @@ async def test_server_closed_by_its_first_connection(loop):
     address = server.sockets[0].getsockname()
     socks = [socket.create_connection(address) for _ in range(3)]
     loop.set_task_factory(asyncio.eager_task_factory)
-    while not made:
-        await asyncio.sleep(0)
+    with pytest.warns(ResourceWarning, match='^unclosed transport <_SelectorSocketTransport '):
+        while not made:
+            await asyncio.sleep(0)
     loop.set_task_factory(None)
     await iterations()
     assert len(made) == 1
