@@ -152,10 +152,12 @@ typedef struct {
 } answer_kind;
 
 /* The kinds of socket that fit a type and protocol, of which either may be 0: their number; 0 where that
-   is for getaddrinfo(3) to say. */
+   is for getaddrinfo(3) to say, as it always is in another library than glibc: musl gives other kinds,
+   and the host as canonical name. */
 static int
 find_kinds(core_state *state, int type, int proto, answer_kind kinds[MOST_ENTRIES])
 {
+#ifdef __GLIBC__
     const answer_kind stream = {state->socket_SOCK_STREAM, IPPROTO_TCP};
     const answer_kind datagram = {state->socket_SOCK_DGRAM, IPPROTO_UDP};
     if (type == SOCK_STREAM && (proto == 0 || proto == IPPROTO_TCP)) {
@@ -166,13 +168,14 @@ find_kinds(core_state *state, int type, int proto, answer_kind kinds[MOST_ENTRIE
         kinds[0] = datagram;
         return 1;
     }
-#ifdef __GLIBC__
-    if (type == 0 && proto == 0) { /* other libraries give fewer, in another order */
+    if (type == 0 && proto == 0) {
         kinds[0] = stream;
         kinds[1] = datagram;
         kinds[2] = (answer_kind){state->socket_SOCK_RAW, 0};
         return 3;
     }
+#else
+    (void)state, (void)type, (void)proto, (void)kinds;
 #endif
     return 0;
 }

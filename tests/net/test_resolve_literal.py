@@ -99,7 +99,8 @@ async def test_it_is_a_coroutine(loop):
     ((family, kind, proto, canonname, address),) = await loop.create_task(query)
     assert isinstance(family, socket.AddressFamily)
     assert isinstance(kind, socket.SocketKind)
-    assert (proto, canonname, address) == (socket.IPPROTO_TCP, '', ('127.0.0.1', 80))
+    assert (proto, address) == (socket.IPPROTO_TCP, ('127.0.0.1', 80))
+    assert canonname in ('', '127.0.0.1')  # of glibc, of musl
 
 
 @pytest.mark.ours

@@ -33,6 +33,13 @@ GARBAGE = [
 WRONG_RECORD = ('WRONG_VERSION_NUMBER', 'PACKET_LENGTH_TOO_LONG', 'RECORD_LAYER_FAILURE')
 WRONG_CONTENT = ('DECRYPTION_FAILED_OR_BAD_RECORD_MAC', 'RECORD_LAYER_FAILURE')
 
+
+def reason_of(error):
+    """Its reason: an OpenSSL that is newer than the interpreter tells it in words only."""
+    words = str(error).partition('] ')[2].partition(' (')[0]
+    return error.reason or words.replace(' ', '_').upper()
+
+
 garbage = pytest.mark.parametrize('data', GARBAGE, ids=lambda data: data[:5].hex())
 
 
@@ -76,7 +83,7 @@ class TestGarbage:
             await loop.sock_sendall(peer.sock, b'garbage' * 10)
             error = await protocol.lost()
             assert type(error) is ssl.SSLError
-            assert error.reason in WRONG_RECORD
+            assert reason_of(error) in WRONG_RECORD
             assert protocol.calls == ['made', 'lost']
             error.__traceback__ = None
         assert loop.reports == []
@@ -92,7 +99,7 @@ class TestGarbage:
             record[-1] ^= 1
             await loop.sock_sendall(peer.sock, record)
             error = await protocol.lost()
-            assert error.reason in WRONG_CONTENT
+            assert reason_of(error) in WRONG_CONTENT
             assert protocol.calls == ['made', 'lost']
             error.__traceback__ = None
 
