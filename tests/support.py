@@ -122,6 +122,16 @@ def run_once(loop) -> None:
     loop.run_forever()
 
 
+def call_handling(function, *args) -> KeyError:
+    """Call function(*args) while an exception is being handled; answers that exception."""
+    handled = KeyError()
+    try:
+        raise handled
+    except KeyError:
+        function(*args)
+    return handled
+
+
 def run_until(loop, condition, limit: int = 10_000) -> int:
     """Iterate without sleeping until condition() holds; answers the number of iterations."""
     for count in range(limit):

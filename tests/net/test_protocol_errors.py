@@ -189,10 +189,7 @@ class TestFlowControl:
 
         future = loop.create_future()
         task = loop.create_task(main(future))
-        try:
-            raise KeyError
-        except KeyError:
-            loop.run_forever()
+        support.call_handling(loop.run_forever)
         future.set_result(None)
         loop.run_until_complete(task)
         assert handled == [Expected, KeyError, None]

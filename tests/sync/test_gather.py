@@ -370,11 +370,7 @@ def test_what_the_caller_of_the_loop_handles(aio, loop, gathered):
     task = loop.create_task(waiter())
     support.run_once(loop)
     future.set_exception(ValueError())
-    handled = KeyError()
-    try:
-        raise handled
-    except KeyError:
-        loop.run_until_complete(task)
+    handled = support.call_handling(loop.run_until_complete, task)
     assert contexts == [handled if gathered else None]
 
 

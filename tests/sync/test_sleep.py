@@ -108,11 +108,7 @@ def test_what_the_caller_of_the_loop_handles(aio, loop, delay):
     task = loop.create_task(sleeper())
     support.run_once(loop)
     task.cancel()
-    handled = KeyError()
-    try:
-        raise handled
-    except KeyError:
-        loop.run_until_complete(task)
+    handled = support.call_handling(loop.run_until_complete, task)
     assert contexts == [handled if delay else None]
 
 
