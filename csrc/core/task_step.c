@@ -320,12 +320,13 @@ PyObject *
 task_exception_of(core_state *state, PyObject *future)
 {
     PyObject *result = NULL;
+    bool is_exact = future_is_exact(state, future);
+    if (is_exact && future_succeeded((const Future *)future)) {
+        return NULL;
+    }
     /* To asyncio gather()'s future is one of a derived class, whose result() is called: its
        exception gets what is being handled as its context. */
-    if (future_is_exact(state, future) && !Py_IS_TYPE(future, state->GatheringFuture_type)) {
-        if (future_succeeded((const Future *)future)) {
-            return NULL;
-        }
+    if (is_exact && !Py_IS_TYPE(future, state->GatheringFuture_type)) {
         if (future_get_result(state, (Future *)future, &result) == 1) {
             return result;
         }
